@@ -31,6 +31,10 @@ def _url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _optional_url(value: str) -> str:
+    return _url(value) if value else value
+
+
 def _address(value: str) -> str:
     if value and not re.fullmatch(r"[^\s@<>,;:\"]+@[^\s@<>,;:\"]+\.[^\s@<>,;:\"]+", value):
         raise ValueError("is not a mail address; write it like editor@example.org")
@@ -40,6 +44,12 @@ def _address(value: str) -> str:
 def _domain(value: str) -> str:
     if value and not re.fullmatch(r"([a-zA-Z0-9-]+\.)+[a-zA-Z0-9-]+", value):
         raise ValueError("is not a domain; write it like bounces.example.org")
+    return value.lower()
+
+
+def _selector(value: str) -> str:
+    if not re.fullmatch(r"(?i:[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.(?=.)|$))*", value):
+        raise ValueError("is not a DKIM selector; write letters, digits and inner hyphens, like news-2024")
     return value.lower()
 
 
@@ -62,8 +72,10 @@ def _one_line(value: str) -> str:
 
 
 Url = Annotated[str, AfterValidator(_url)]
+OptionalUrl = Annotated[str, AfterValidator(_optional_url)]
 Address = Annotated[str, AfterValidator(_address)]
 Domain = Annotated[str, AfterValidator(_domain)]
+Selector = Annotated[str, AfterValidator(_selector)]
 Language = Annotated[str, AfterValidator(_language)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 Line = Annotated[str, AfterValidator(_one_line)]
@@ -142,6 +154,11 @@ class Site(_Table):
     folder: Path = Field(Path("public"), description="Where pages and feeds are written, for any web server or CDN.")
     index_entries: int = Field(20, ge=1, le=500, description="Issues on the front page.")
     feed_entries: int = Field(30, ge=1, le=500, description="Issues in each feed.")
+    id_url: OptionalUrl = Field(
+        "",
+        description="The address that ids in feeds are made from; empty means [publication] url. When the site moves, "
+        "put its old address here, or feed readers show every issue again as new.",
+    )
 
 
 class Mail(_Table):
@@ -161,6 +178,26 @@ class Mail(_Table):
         "",
         description="Stable List-Id (RFC 2919); never change it. Empty means it is made from [publication] url.",
     )
+
+
+class Dkim(_Table):
+    """Your own DKIM signature; leave it out when your relay signs. `newsletter dkim keygen` makes the keys."""
+
+    domain: Domain = Field("", description="The domain that signs; empty means from_address's domain.")
+    selector: Selector = Field("", description="The RSA key's DNS record is SELECTOR._domainkey.DOMAIN.")
+    key_file: Path | None = Field(None, description="The RSA private key: PEM, 2048 to 4096 bits.")
+    ed25519_selector: Selector = Field("", description="The same for an Ed25519 key (RFC 8463), if there is one.")
+    ed25519_key_file: Path | None = Field(None, description="The Ed25519 private key: PEM, in addition to RSA only.")
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> "Dkim":
+        if bool(self.selector) != bool(self.key_file) or bool(self.ed25519_selector) != bool(self.ed25519_key_file):
+            raise ValueError("names a selector without its key file, or a key file without its selector")
+        if (self.domain or self.ed25519_selector) and not self.selector:
+            raise ValueError("needs an RSA key (selector, key_file): many receivers can check no other signature")
+        if self.selector and self.selector == self.ed25519_selector:
+            raise ValueError("gives both keys one selector; each key needs a DNS record of its own")
+        return self
 
 
 class Outbox(_Table):
@@ -234,6 +271,7 @@ class Settings(_Table):
     templates: Templates = Templates()
     site: Site = Site()
     mail: Mail = Mail()
+    dkim: Dkim = Dkim()
     outbox: Outbox = Outbox()
     smtp: Smtp = Smtp()
     delivery: Delivery = Delivery()
@@ -255,13 +293,32 @@ def load_settings(path: Path | None, environ: Mapping[str, str] = os.environ) ->
     """
     chosen = path or Path(DEFAULT_NAME)
     raw = _read_toml(chosen) if path or chosen.exists() else {}
-    base = chosen.absolute().parent
+    return _resolve(parse_settings(raw, str(chosen)), chosen.absolute().parent, environ)
+
+
+def parse_settings(raw: Mapping[str, object], path: str) -> Settings:
+    """Return the settings that TOML tables mean; `path` is for messages. Raises ConfigError with all problems."""
     try:
         # JSON mode is strict about types and still reads arrays as tuples and strings as paths.
         settings = Settings.model_validate_json(json.dumps(raw, default=str))
     except ValidationError as error:
-        raise ConfigError(str(chosen), [_problem(item) for item in error.errors()]) from None
-    return _resolve(settings, base, environ)
+        raise ConfigError(path, [_problem(item) for item in error.errors()]) from None
+    if problems := _unready(settings):
+        raise ConfigError(path, problems)
+    return settings
+
+
+def _unready(settings: Settings) -> list[tuple[str, str]]:
+    """Mail that leaves this machine must not carry the example's names."""
+    if not settings.smtp.host:
+        return []
+    must = (("publication", "url"), ("publication", "postal_address"), ("mail", "from_address"))
+    example = Settings()
+    return [
+        (f"{table}.{key}", "must be your own once [smtp] host is set; it is still the example's")
+        for table, key in must
+        if getattr(getattr(settings, table), key) == getattr(getattr(example, table), key)
+    ]
 
 
 def _read_toml(path: Path) -> dict[str, object]:
@@ -310,11 +367,12 @@ def _absolute_sqlite(url: str, base: Path) -> str:
     return url if name == url or name == ":memory:" else f"sqlite:///{base / name}"
 
 
-def render_example() -> str:
-    """Return config.example.toml: every key, commented, with its default."""
+def render_config(answers: Mapping[tuple[str, str], object] | None = None) -> str:
+    """Return a config with every key, commented, with its default; `answers` ((table, key) -> value) stand uncommented."""
+    given = answers or {}
     lines = [
-        "# Every setting, with its default. Copy this file to config.toml and uncomment what you change.",
-        "# Paths are relative to the folder this file stands in.",
+        "# Every setting, with its default. Uncomment what you change. Without `newsletter init`: copy this file to",
+        "# config.toml. Paths are relative to the folder this file stands in.",
     ]
     for name, table in Settings.model_fields.items():
         model = table.annotation
@@ -322,11 +380,10 @@ def render_example() -> str:
             raise TypeError(f"{name} is not a table")
         lines += ["", "", f"# {' '.join((model.__doc__ or '').split())}", f"[{name}]"]
         for key, item in model.model_fields.items():
-            lines += [
-                "",
-                *textwrap.wrap(item.description or "", 108, initial_indent="# ", subsequent_indent="# "),
-            ]
-            lines.append(f"# {key} = {_toml(item.default)}")
+            comment = textwrap.wrap(item.description or "", 108, initial_indent="# ", subsequent_indent="# ")
+            answered = (name, key) in given
+            value = given[name, key] if answered else item.default
+            lines += ["", *comment, f"{'' if answered else '# '}{key} = {_toml(value)}"]
     return "\n".join(lines) + "\n"
 
 

@@ -21,8 +21,20 @@ class DeliveryState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Reply:
+    """What a server said. `code` 0 means that no reply came; `enhanced` is RFC 3463's code or empty."""
+
+    code: int
+    enhanced: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
-    """One row of the ledger: this edition to this reader. `attempts` counts finished tries."""
+    """One row of the ledger: this edition to this reader. `attempts` counts finished tries.
+
+    `address` is in its wire form (`mail.address`). `reply` is the last thing heard about it, if anything was.
+    """
 
     id: int
     edition_id: int
@@ -33,15 +45,8 @@ class Delivery:
     attempts: int
     queued_at: datetime
     next_attempt_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What a server said. `code` 0 means that no reply came; `enhanced` is RFC 3463's code or empty."""
-
-    code: int
-    enhanced: str
-    text: str
+    settled_at: datetime | None = None
+    reply: Reply | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +117,14 @@ class Audit:
     def open(self) -> int:
         """Return how many readers still wait for a mail that will be tried by itself."""
         return self.queued + self.deferred
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyCount:
+    """How many readers of an edition got the same answer; `example` is one such text as the server wrote it."""
+
+    state: DeliveryState
+    code: int
+    enhanced: str
+    example: str
+    count: int

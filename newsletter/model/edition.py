@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, datetime
 
 TOKEN_WIDTH = 32
 """Characters of a personal token, always: a frame is encoded once and each reader's bytes are spliced in."""
@@ -61,3 +61,18 @@ class Edition:
         """Return the SHA-256 (hex) over everything in the edition; equal editions have equal hashes."""
         canonical = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False, default=str)
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedIssue:
+    """What the site needs to know of an issue in the ledger; its source is loaded only when it changed.
+
+    `source_hash` is the SHA-256 (hex) of the latest revision's source. `published_at` never changes; `updated_at`
+    moves with each revision. Both are aware UTC.
+    """
+
+    slug: str
+    issue_date: date
+    source_hash: str
+    published_at: datetime
+    updated_at: datetime

@@ -3,9 +3,15 @@
 Owns the shape only. Reading a file into it is `issues.parse`; showing it is `render`.
 """
 
+import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from urllib.parse import quote
+
+_LONGEST_NAME = 100
+_DOI_SAFE = "/:;().,-_~!$&'*+=@"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,7 @@ class Identifier:
         if self.scheme == "arxiv":
             return f"https://arxiv.org/abs/{self.value}{self.version}"
         if self.scheme == "doi":
-            return f"https://doi.org/{self.value}"
+            return f"https://doi.org/{quote(self.value, safe=_DOI_SAFE)}"
         return self.value
 
     @property
@@ -87,11 +93,16 @@ class Entry:
     def page_slug(self) -> str:
         """Return the entry's own page name on the site: `arxiv-2405.16325`, `doi-10.1145-3442188`, else ''.
 
-        Only a work with an identifier has a page of its own that later issues may share.
+        Only a work with an identifier has a page of its own that later issues may share. The name is safe as a file
+        name; where that takes something away (a DOI may hold anything), a digest keeps it unique.
         """
         if self.identifier is None or self.identifier.scheme == "url":
             return ""
-        return f"{self.identifier.scheme}-{self.identifier.value}".replace("/", "-").lower()
+        plain = f"{self.identifier.scheme}-{self.identifier.value}".lower().replace("/", "-", 1)
+        if len(plain) <= _LONGEST_NAME and re.fullmatch(r"[a-z0-9._-]+", plain):
+            return plain
+        digest = hashlib.sha256(plain.encode()).hexdigest()[:8]
+        return f"{re.sub(r'[^a-z0-9._-]+', '-', plain)[:_LONGEST_NAME]}-{digest}"
 
 
 @dataclass(frozen=True, slots=True)

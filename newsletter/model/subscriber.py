@@ -14,9 +14,30 @@ class SubscriberState(StrEnum):
     SUSPENDED = "suspended"
 
 
+class SuppressionReason(StrEnum):
+    """Why an address stays out, even when it is imported again."""
+
+    LEFT = "left"
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+    ERASED = "erased"
+
+
+class Admission(StrEnum):
+    """What adding an address came to."""
+
+    NEW = "new"
+    KNOWN = "known"
+    BACK = "back"
+    SUPPRESSED = "suppressed"
+
+
 @dataclass(frozen=True, slots=True)
 class NewSubscriber:
-    """A subscriber about to be stored; `address` is normalised (`mail.address`), `source` tells where from."""
+    """A subscriber about to be stored; `address` is in its wire form (`mail.address`), `source` tells where from.
+
+    `joined_at` and `left_at` None mean now; `left_at` counts only in the state `left`.
+    """
 
     address: str
     name: str = ""
@@ -24,6 +45,7 @@ class NewSubscriber:
     language: str = ""
     joined_at: datetime | None = None
     source: str = ""
+    left_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,20 @@
 """The Jinja environment: template lookup, escaping, and what every template may call.
 
 Owns the template chain (a user's folder before the built-in one) and the escaping rule: everything is escaped except
-`.txt` templates. Refuses undefined names. Templates are trusted like code; issue text is not.
+`.txt` templates. Refuses undefined names, and says in which file and line a template fails. Templates are trusted
+like code; issue text is not.
 """
 
+import difflib
+from collections.abc import Mapping
 from pathlib import Path
+from types import TracebackType
 
 from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
+from jinja2.exceptions import TemplateNotFound, TemplateSyntaxError, UndefinedError
+
+from newsletter.errors import NewsletterError, UsageError
+from newsletter.render.wrap import pad_text, width_of, wrap_text
 
 PACKAGED = Path(__file__).parent.parent / "templates"
 CHECKOUT = Path(__file__).parent.parent.parent / "templates"
@@ -25,12 +33,15 @@ def template_folders(folder: Path | None) -> tuple[Path, ...]:
 def load_environment(folder: Path | None = None) -> Environment:
     """Build the environment; `folder` is the user's own templates, whose files win one by one.
 
-    `default:NAME` always means the built-in file, so that an override can extend what it replaces.
+    `default:NAME` always means the built-in file, so that an override can extend what it replaces. Raises UsageError
+    for a folder that isn't there: its templates would be missed in silence.
     """
+    if folder and not folder.is_dir():
+        raise UsageError(f"templates.folder: {folder} is not a folder. Make it, or take the setting out.")
     built_in = FileSystemLoader(default_folder())
     chain: list[BaseLoader] = [FileSystemLoader(folder)] if folder else []
     chain += [built_in, PrefixLoader({"default": built_in}, delimiter=":")]
-    return Environment(
+    environment = Environment(
         loader=ChoiceLoader(chain),
         autoescape=_escapes,  # noqa: S701 - all but plain text is escaped, see _escapes
         undefined=StrictUndefined,
@@ -39,6 +50,49 @@ def load_environment(folder: Path | None = None) -> Environment:
         keep_trailing_newline=True,
         auto_reload=False,
     )
+    environment.filters |= {"wrapped": wrap_text, "padded": pad_text, "columns": width_of}
+    return environment
+
+
+def render_template(environment: Environment, name: str, values: Mapping[str, object]) -> str:
+    """Render a template. Raises NewsletterError with the template's file and line, whatever goes wrong in it."""
+    try:
+        return environment.get_template(name).render(values)
+    except TemplateNotFound as error:
+        raise NewsletterError(_not_found(environment, name, error)) from error
+    except UnicodeDecodeError as error:
+        raise NewsletterError(f"{name}: the template is not UTF-8 text: {error}. Save it as UTF-8.") from error
+    except TemplateSyntaxError as error:
+        where = f"{error.filename or error.name or name}:{error.lineno}"
+        raise NewsletterError(f"{where}: this is not a valid template: {error.message}") from error
+    except RecursionError as error:
+        raise NewsletterError(
+            f"{_place(error.__traceback__) or name}: the template goes round in circles. One that replaces a built-in "
+            f'template starts from it with {{% extends "default:{name}" %}}, not with its own name.'
+        ) from error
+    except Exception as error:
+        place = _place(error.__traceback__)
+        if place is None or isinstance(error, NewsletterError):
+            raise
+        advice = " Compare with the built-in template of that name." if isinstance(error, UndefinedError) else ""
+        raise NewsletterError(f"{place}: the template can't be rendered: {error}.{advice}") from error
+
+
+def _place(trace: TracebackType | None) -> str | None:
+    """Return `file:line` of the innermost template on the stack; jinja marks its frames."""
+    place = None
+    while trace:
+        if "__jinja_exception__" in trace.tb_frame.f_globals:
+            place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
+
+
+def _not_found(environment: Environment, name: str, error: TemplateNotFound) -> str:
+    missing = str(error.name or name)
+    near = difflib.get_close_matches(missing, environment.list_templates(), n=1)
+    guess = f"; did you mean {near[0]}?" if near else "."
+    return f"{_place(error.__traceback__) or name}: there is no template {missing}{guess}"
 
 
 def _escapes(name: str | None) -> bool:

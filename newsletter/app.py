@@ -1,0 +1,63 @@
+"""The one place where things are wired together: what every command, and later every tick, starts from."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from newsletter.config import Settings, load_settings
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from newsletter.store.database import Database
+
+
+class App:
+    """Settings, and what is opened from them when first asked for; closes it at the end."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @classmethod
+    def load(cls, config: Path | None) -> Self:
+        """Read the config (None: `config.toml` here, else every default). Raises ConfigError."""
+        return cls(load_settings(config))
+
+    @cached_property
+    def environment(self) -> "Environment":
+        """Return the templates, the user's own before the built-in ones."""
+        from newsletter.render.environment import load_environment
+
+        return load_environment(self.settings.templates.folder)
+
+    @cached_property
+    def database(self) -> "Database":
+        """Open the database, migrated to this program's schema."""
+        from newsletter.store.database import open_database
+
+        return open_database(self.settings.database.url, self.settings.database.backups)
+
+    @cached_property
+    def secret(self) -> bytes:
+        """Return the key of personal links; made at first use."""
+        from newsletter.secret import load_secret
+
+        return load_secret(self.settings.secret.file)
+
+    def issue_files(self) -> Sequence[Path]:
+        """Return every issue file, oldest first."""
+        from newsletter.issues.folder import list_issue_files
+
+        return list_issue_files(self.settings.issues.folder)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        database = self.__dict__.pop("database", None)
+        if database is not None:
+            database.close()

@@ -1,0 +1,100 @@
+"""`newsletter init`: ask a few questions and write a config and an issues folder."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from newsletter.cli.terminal import short
+from newsletter.config import DEFAULT_NAME, Settings, load_settings, parse_settings, render_config
+from newsletter.errors import ConfigError, NewsletterError
+from newsletter.issues.template import compose_new_issue
+
+Answers = dict[tuple[str, str], object]
+
+EPILOG = """\b
+Examples:
+  newsletter init                    ask, and write into this folder
+  newsletter init my-newsletter      make the folder, ask, and write into it
+  newsletter init demo --yes         take every default; no questions
+"""
+
+QUESTIONS = (
+    ("publication", "title", "The newsletter's name"),
+    ("publication", "tagline", "One line under it"),
+    ("publication", "url", "The site's public address"),
+    ("publication", "language", "Language (en, de, pt-BR …)"),
+    ("publication", "time_zone", "Time zone (Europe/Berlin, UTC …)"),
+    ("publication", "postal_address", "A postal address for the footer (bulk-mail law wants one)"),
+    ("mail", "from_address", "The address mail comes from"),
+    ("smtp", "host", "Your mail relay's host name (empty: write mail to a folder for now)"),
+)
+
+
+@click.command("init", epilog=EPILOG, short_help="Ask a few questions and write a config and an issues folder.")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=Path())
+@click.option("--yes", is_flag=True, help="Ask nothing and take every default.")
+def command(folder: Path, yes: bool) -> int:
+    """Ask a few questions and write a config and an issues folder with a first issue to fill in.
+
+    Nothing that is there already is overwritten.
+    """
+    path = folder / DEFAULT_NAME
+    if path.exists():
+        raise NewsletterError(f"{short(path)} is there already; edit it, or remove it first.")
+    answers = {} if yes else _ask()
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(render_config(answers), encoding="utf-8")
+    settings = load_settings(path)
+    issue = _write_first_issue(settings)
+    day = issue.stem
+    click.echo(f"{short(path)} holds your settings, {short(issue)} is your first issue.")
+    where = "" if folder == Path() else f"cd {folder} && "
+    click.echo(f"Next: {where}newsletter preview {day}")
+    return 0
+
+
+def _ask() -> Answers:
+    """Ask question by question; a wrong answer is explained and asked again."""
+    answers: Answers = {}
+    for table, key, question in QUESTIONS:
+        default = _suggestion(answers, table, key)
+        while True:
+            answer = click.prompt(question, default=default, show_default=bool(default))
+            problem = _judge({**answers, (table, key): answer}, f"{table}.{key}")
+            if not problem:
+                break
+            click.echo(f"  That {problem}.")
+        answers[table, key] = answer
+    if answers["smtp", "host"]:
+        answers["smtp", "user"] = click.prompt("User name at the relay (empty: none)", default="", show_default=False)
+    return answers
+
+
+def _suggestion(answers: Answers, table: str, key: str) -> str:
+    """Return the default, with what was answered before in mind."""
+    if (table, key) == ("mail", "from_address"):
+        return f"news@{urlsplit(str(answers['publication', 'url'])).hostname}"
+    return str(getattr(getattr(Settings(), table), key))
+
+
+def _judge(answers: Answers, key: str) -> str:
+    """Return what is wrong with the answer to one key, or an empty string."""
+    tables: dict[str, dict[str, object]] = {}
+    for (table, name), value in answers.items():
+        tables.setdefault(table, {})[name] = value
+    try:
+        parse_settings(tables, DEFAULT_NAME)
+    except ConfigError as error:
+        return next((message for problem, message in error.problems if problem == key), "")
+    return ""
+
+
+def _write_first_issue(settings: Settings) -> Path:
+    day = datetime.now(UTC).date()
+    path = settings.issues.folder / f"{day}.md"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        path.write_text(compose_new_issue(settings.issues, day, settings.publication.title), encoding="utf-8")
+    return path

@@ -1,0 +1,114 @@
+"""`newsletter publish`: publish an issue to the site, the feeds and every reader."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from newsletter.app import App
+from newsletter.cli.status import format_audit
+from newsletter.cli.terminal import count, print_json, print_problems, short, show_progress
+from newsletter.cli.words import parse_name
+from newsletter.errors import ChangedError, IssueError
+from newsletter.publishing import Published, publish_issue
+
+EPILOG = """\b
+Examples:
+  newsletter publish 2024-05-25
+  newsletter publish today
+  newsletter publish 2024-05-25 --correct    mend the page and the feeds, mail nobody
+"""
+
+
+@click.command("publish", epilog=EPILOG, short_help="Publish an issue to site, feeds and readers.")
+@click.argument("name", metavar="DATE|FILE")
+@click.option("--correct", is_flag=True, help="The issue is out and its file has changed: mend site and feeds only.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def command(config: Path | None, name: str, correct: bool, as_json: bool) -> int:
+    """Publish an issue to the site, the feeds and every reader.
+
+    Every reader due gets a row in the ledger before the first mail goes out. Running it again mails nobody twice: it
+    goes on with whoever is left. An issue with errors is not published.
+    """
+    with App.load(config) as app:
+        done = _publish(app, name, correct, as_json)
+        if done is None:
+            return 1
+        if as_json:
+            print_json(_summarise(done))
+        else:
+            _report(app, done)
+    return 0 if done.audit.holds else 1
+
+
+def _publish(app: App, name: str, correct: bool, as_json: bool) -> Published | None:
+    """Publish, or show what stands in the way and return None."""
+    try:
+        with show_progress("Sending") as progress:
+            return publish_issue(app, parse_name(name, app.settings), correct=correct, progress=progress)
+    except IssueError as error:
+        print_problems(error.problems, "json" if as_json else "text")
+        click.echo("newsletter: not published: mend the errors above, then publish again.", err=True)
+        return None
+    except ChangedError as error:
+        click.echo(error.diff, err=True)
+        raise
+
+
+def _report(app: App, done: Published) -> None:
+    """Say what was made and where to look."""
+    print_problems(done.problems, "text")
+    folder = short(done.site.folder)
+    papers, sections = len(list(done.issue.entries)), len(done.issue.sections)
+    _line("issue", f"{done.issue.title} ({count(papers, 'entry', 'entries')} in {count(sections, 'section')})")
+    _line("page", short(done.site.page(done.stored.edition.slug)))
+    _line("feeds", f"{folder}/{{{','.join(feed.name for feed in done.site.feeds)}}}")
+    _line("site", f"{count(done.site.written, 'file')} written, {done.site.unchanged:,} unchanged")
+    for path in done.site.left_alone:
+        _line("", f"{short(path)} is yours and was left alone")
+    _line("mail", _mail(app, done))
+    _line("audit", format_audit(done.audit))
+    if done.audit.unknown:
+        _line("", "unknown: the server's last answer was not heard, so these readers may or may not have it")
+
+
+def _mail(app: App, done: Published) -> str:
+    tally, audit = done.tally, done.audit
+    if tally is None:
+        return f"nobody was mailed; the page and the feeds show revision {done.stored.revision}"
+    if not audit.audience:
+        return "there are no readers yet: newsletter subscribers add you@example.org"
+    where = app.settings.smtp.host or f"{short(app.settings.outbox.folder)}/{done.stored.edition.slug}/"
+    text = f"{count(tally.sent, 'mail')} sent now → {where}"
+    if tally.stopped:
+        text += "; stopped as asked, publish again to go on"
+    elif audit.deferred:
+        text += f"; {audit.deferred:,} put off by their servers, publish again later to go on"
+    return text
+
+
+def _summarise(done: Published) -> dict[str, object]:
+    """Return what `_report` says, for machines."""
+    stored, site = done.stored, done.site
+    return {
+        "slug": stored.edition.slug,
+        "title": done.issue.title,
+        "revision": stored.revision,
+        "published_at": stored.published_at,
+        "problems": [asdict(problem) for problem in done.problems],
+        "site": {
+            "folder": site.folder,
+            "page": site.page(stored.edition.slug),
+            "feeds": [str(feed) for feed in site.feeds],
+            "written": site.written,
+            "unchanged": site.unchanged,
+            "removed": site.removed,
+        },
+        "mail": asdict(done.tally) if done.tally else None,
+        "audit": {**asdict(done.audit), "holds": done.audit.holds},
+    }
+
+
+def _line(label: str, text: str) -> None:
+    click.echo(f"{click.style(f'{label:<6}', dim=True)} {text}")

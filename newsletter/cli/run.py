@@ -1,0 +1,73 @@
+"""Runs one command: finds it, and turns what goes wrong into one clear message and an exit code."""
+
+import errno
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from newsletter import __version__
+from newsletter.cli.commands import COMMANDS, render_help
+from newsletter.errors import NewsletterError
+
+INTERRUPTED = 130
+
+
+class _Commands(click.Group):
+    """A group that imports a command only when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - same
+        line = COMMANDS.get(cmd_name)
+        if line is None:
+            return None
+        command = importlib.import_module(line.module).command
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{line.module}.command is not a command")
+        return command
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - same
+        formatter.write(render_help() + "\n")
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--config", type=click.Path(path_type=Path), envvar="NEWSLETTER_CONFIG")
+@click.version_option(__version__, message="newsletter %(version)s")
+@click.pass_context
+def group(context: click.Context, config: Path | None) -> None:
+    """Hand the config's path to the command."""
+    context.obj = config
+
+
+def run_command(words: Sequence[str]) -> int:
+    """Run one command; print a user's mistake as one message, never as a traceback."""
+    try:
+        result = group.main(list(words), prog_name="newsletter", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        print("\nnewsletter: stopped", file=sys.stderr)
+        return INTERRUPTED
+    except NewsletterError as error:
+        print(f"newsletter: {error}", file=sys.stderr)
+        return error.exit_code
+    except OSError as error:
+        return _report_os_error(error)
+    return result if isinstance(result, int) else 0
+
+
+def _report_os_error(error: OSError) -> int:
+    """Say what the system refused; whoever closed our output early (`| head`) is told nothing."""
+    if error.errno == errno.EPIPE:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    if error.filename is None:
+        raise error
+    print(f"newsletter: {error.filename}: {error.strerror}", file=sys.stderr)
+    return 1

@@ -1,0 +1,100 @@
+"""`newsletter status`: say who got an issue, and prove that nobody was forgotten."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+
+from newsletter.app import App
+from newsletter.cli.terminal import print_json
+from newsletter.cli.words import parse_name
+from newsletter.errors import NotFoundError
+from newsletter.model.delivery import Audit, ReplyCount
+from newsletter.store.deliveries import count_deliveries, count_replies
+from newsletter.store.editions import EditionLine, list_editions
+
+EPILOG = """\b
+Examples:
+  newsletter status                 the newest editions
+  newsletter status 2024-05-25      one edition, with the servers' reasons
+  newsletter status --json          for machines
+
+Exit code 1 says that an audit does not hold: some reader is not accounted for.
+"""
+
+COLOURS = {"sent": "green", "deferred": "yellow", "failed": "red", "unknown": "magenta"}
+PARTS = ("sent", "queued", "deferred", "failed", "cancelled", "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    edition: EditionLine
+    audit: Audit
+    replies: tuple[ReplyCount, ...]
+
+
+@click.command("status", epilog=EPILOG, short_help="Say who got an issue.")
+@click.argument("name", required=False, metavar="[DATE]")
+@click.option("--limit", type=click.IntRange(1), default=10, show_default=True, help="How many editions to show.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def command(config: Path | None, name: str | None, limit: int, as_json: bool) -> int:
+    """Say for each edition where every reader due at publish stands.
+
+    audience = sent + queued + deferred + failed + cancelled + unknown, at any time. An unknown reader's server was
+    given the whole mail and its answer was not heard: he may have it.
+    """
+    with App.load(config) as app:
+        lines = _load(app, parse_name(name, app.settings) if name else None, limit)
+    if as_json:
+        print_json({"editions": [_plain(line) for line in lines], "holds": all(line.audit.holds for line in lines)})
+    else:
+        _print(lines)
+    return 0 if all(line.audit.holds for line in lines) else 1
+
+
+def _load(app: App, name: str | None, limit: int) -> list[_Line]:
+    with app.database.read() as connection:
+        editions = list_editions(connection, None if name else limit)
+        if name:
+            editions = [edition for edition in editions if name in (edition.slug, str(edition.issue_date))]
+            if not editions:
+                raise NotFoundError(f"{name} was never published. `newsletter status` lists what was.")
+        return [
+            _Line(
+                edition,
+                count_deliveries(connection, edition.id),
+                tuple(count_replies(connection, edition.id)) if name else (),
+            )
+            for edition in editions
+        ]
+
+
+def _plain(line: _Line) -> dict[str, object]:
+    audit = {**asdict(line.audit), "holds": line.audit.holds}
+    return {**asdict(line.edition), "audit": audit, "replies": [asdict(reply) for reply in line.replies]}
+
+
+def _print(lines: list[_Line]) -> None:
+    if not lines:
+        click.echo("Nothing was published yet. `newsletter publish DATE` publishes an issue.")
+    for line in lines:
+        edition = line.edition
+        state = f"published {edition.published_at:%Y-%m-%d %H:%M} UTC"
+        if edition.audience is None:
+            state = "frozen: nobody has been mailed; publish it again to go on"
+        revision = f", revision {edition.revision}" if edition.revision > 1 else ""
+        click.echo(f"{click.style(edition.slug, bold=True)}  {edition.title}")
+        click.echo(f"    {state}{revision}")
+        click.echo(f"    {format_audit(line.audit)}")
+        for reply in line.replies:
+            words = " ".join(part for part in (str(reply.code or ""), reply.enhanced, reply.example) if part)
+            click.echo(f"    {reply.count:>9,} {reply.state:<9} {words}")
+
+
+def format_audit(audit: Audit) -> str:
+    """Return the audit as an equation, and whether it holds."""
+    parts = [(part, getattr(audit, part)) for part in PARTS]
+    terms = [click.style(f"{part} {n:,}", fg=COLOURS.get(part) if n else None) for part, n in parts]
+    verdict = click.style("✓", fg="green") if audit.holds else click.style("DOES NOT HOLD", fg="red", bold=True)
+    return f"audience {audit.audience:,} = {' + '.join(terms)}  {verdict}"

@@ -1,0 +1,194 @@
+"""The journal: what a worker has put on the wire and heard back, kept where SIGKILL can't reach it.
+
+A commit for each message would cost most of the speed. Instead a worker notes every message in a memory-mapped file:
+right before its final dot may leave (`begin`), and when the answer is known (`finish`). Many answers are then written
+to the ledger in one transaction, and their slots are freed after it. The kernel keeps a mapped page when the process is
+killed, so the next worker knows of each claimed delivery whether it never was on the wire, was answered, or neither.
+
+Owns the file's format, and the lock that says whether its worker lives. Decides nothing about deliveries.
+
+Limit: only the kernel keeps the pages. After power loss or a crash of the kernel the file may be older than what was
+sent, so a journal of another boot is not believed (`Remains.trusted`).
+
+File: a header of one page (magic, owner, boot id), then `slots` records of 256 bytes. The state byte of a record is
+written last when it fills and first when it is freed, so a half-written record is never believed.
+"""
+
+import contextlib
+import fcntl
+import mmap
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from newsletter.errors import StoreError
+from newsletter.model.delivery import Reply
+
+MAGIC: Final = b"newsletter journal 1\n"
+HEADER_SIZE: Final = 4096
+SLOT_SIZE: Final = 256
+SUFFIX: Final = ".journal"
+
+_FREE, _BEGUN, _FINISHED = 0, 1, 2
+_RECORD = struct.Struct("<BqBHH16s")  # state, delivery id, phase, reply code, length of the text, enhanced code
+_TEXT_ROOM = SLOT_SIZE - _RECORD.size
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """One record left behind: `reply` is None when the final dot may have left and no answer was heard."""
+
+    delivery_id: int
+    phase: int
+    reply: Reply | None
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """What a dead worker left. Not `trusted`: the machine went down since, so any claimed row may have been sent."""
+
+    path: Path
+    owner: str
+    trusted: bool
+    noted: tuple[Noted, ...]
+
+
+class Journal:
+    """A worker's own journal, locked while it lives; close it when everything is settled."""
+
+    def __init__(self, path: Path, descriptor: int, pages: mmap.mmap, slots: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+        self._pages = pages
+        self._free = list(range(slots - 1, -1, -1))
+        self._slot_of: dict[int, int] = {}
+
+    @classmethod
+    def create(cls, folder: Path, owner: str, boot: str, slots: int) -> Self:
+        """Make the journal of a worker. Raises StoreError when there isn't room for all of it."""
+        path = folder / f"{owner.replace('/', '_')}{SUFFIX}"
+        unnamed = path.with_suffix(
+            ".new"
+        )  # it gets its name once it is locked, or another worker would take it for dead
+        size = HEADER_SIZE + slots * SLOT_SIZE
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.posix_fallocate(descriptor, 0, size)
+            os.pwrite(descriptor, _header(owner, boot), 0)
+            unnamed.rename(path)
+        except OSError as error:
+            unnamed.unlink(missing_ok=True)
+            raise StoreError(
+                f"{path}: the sender's journal can't be made: {error.strerror}. Nothing was sent."
+            ) from None
+        return cls(path, descriptor, mmap.mmap(descriptor, size), slots)
+
+    @property
+    def room(self) -> int:
+        """Return how many more messages can be begun before some are settled."""
+        return len(self._free)
+
+    def begin(self, delivery_id: int) -> None:
+        """Note that a message's final dot may leave from now on. Raises IndexError without `room`."""
+        slot = self._slot_of[delivery_id] = self._free.pop()
+        at = HEADER_SIZE + slot * SLOT_SIZE
+        self._pages[at + 1 : at + 9] = delivery_id.to_bytes(8, "little", signed=True)
+        self._pages[at] = _BEGUN
+
+    def finish(self, delivery_id: int, phase: int, reply: Reply) -> None:
+        """Note the answer to a message, begun or not."""
+        slot = self._slot_of.get(delivery_id)
+        if slot is None:
+            slot = self._slot_of[delivery_id] = self._free.pop()
+        at = HEADER_SIZE + slot * SLOT_SIZE
+        text = reply.text.encode()[:_TEXT_ROOM]
+        enhanced = reply.enhanced.encode()[:16]
+        record = _RECORD.pack(self._pages[at], delivery_id, phase, reply.code, len(text), enhanced) + text
+        self._pages[at : at + len(record)] = record
+        self._pages[at] = _FINISHED
+
+    def forget(self, delivery_id: int) -> None:
+        """Free a message's slot, once the ledger has it for good."""
+        slot = self._slot_of.pop(delivery_id, None)
+        if slot is not None:
+            self._pages[HEADER_SIZE + slot * SLOT_SIZE] = _FREE
+            self._free.append(slot)
+
+    def close(self) -> None:
+        """Remove the journal when nothing is left in it; else leave it for whoever recovers it. Unlocks it."""
+        if not self._slot_of:
+            self.path.unlink(missing_ok=True)
+        self._pages.close()
+        os.close(self._descriptor)
+
+
+@contextlib.contextmanager
+def open_remains(folder: Path, boot: str) -> Iterator[list[Remains]]:
+    """Yield what dead workers left in a folder, locked; remove it when the block ends without an exception."""
+    held: list[tuple[Remains, int]] = []
+    try:
+        for path in sorted(folder.glob(f"*{SUFFIX}")):
+            descriptor = _lock(path)
+            if descriptor is not None:
+                held.append((_read(path, descriptor, boot), descriptor))
+        yield [remains for remains, _ in held]
+        for remains, _ in held:
+            remains.path.unlink(missing_ok=True)
+    finally:
+        for _, descriptor in held:
+            os.close(descriptor)
+
+
+def load_boot_id() -> str:
+    """Return what changes with every start of this machine; empty where there is no such thing."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def _header(owner: str, boot: str) -> bytes:
+    return (MAGIC + f"{owner}\n{boot}\n".encode()).ljust(HEADER_SIZE, b"\0")
+
+
+def _lock(path: Path) -> int | None:
+    """Return a locked descriptor, or None while the journal's worker lives or when it is gone already."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _read(path: Path, descriptor: int, boot: str) -> Remains:
+    """Read a journal. One cut short while it was made holds no message; its owner's name is its file's."""
+    with os.fdopen(os.dup(descriptor), "rb") as file:
+        contents = file.read()
+    lines = contents[:HEADER_SIZE].split(b"\n")
+    if not contents.startswith(MAGIC) or len(lines) < 3:
+        return Remains(path, path.name.removesuffix(SUFFIX), trusted=True, noted=())
+    noted = tuple(
+        note for at in range(HEADER_SIZE, len(contents) - SLOT_SIZE + 1, SLOT_SIZE) if (note := _note(contents, at))
+    )
+    return Remains(path, lines[1].decode(), trusted=bool(boot) and lines[2].decode() == boot, noted=noted)
+
+
+def _note(contents: bytes, at: int) -> Noted | None:
+    state, delivery_id, phase, code, length, enhanced = _RECORD.unpack_from(contents, at)
+    if state == _BEGUN:
+        return Noted(delivery_id, 0, None)
+    if state != _FINISHED:
+        return None
+    text = contents[at + _RECORD.size : at + _RECORD.size + min(length, _TEXT_ROOM)]
+    reply = Reply(code, enhanced.rstrip(b"\0").decode("ascii", "replace"), text.decode("utf-8", "replace"))
+    return Noted(delivery_id, phase, reply)

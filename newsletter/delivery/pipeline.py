@@ -1,0 +1,366 @@
+"""Many mails over one connection, each in one round trip: which bytes go out when, and which reply is whose.
+
+Owns SMTP's mail transactions (RFC 5321 section 3.3) with command pipelining (RFC 2920) and chunking (RFC 3030). Knows
+no socket, no clock and no event loop: bytes come in by `feed`, and go out by the function it is given.
+
+What travels together, by what the server offers:
+
+    PIPELINING               body k, its dot, and MAIL RCPT DATA of mail k+1
+    PIPELINING and CHUNKING  BDAT and body k, and RSET MAIL RCPT of mail k+1; with a window of n, n bodies at once
+    neither                  one command
+
+Replies come in the order of commands, so the first transaction in flight owns the next reply: it knows which step was
+written and not yet answered. Every mail that was begun gets exactly one result, whatever the server does: the first
+refusal, else the answer to its body; without an answer code 0, with phase DOT if the body was written.
+
+RSET goes before MAIL wherever the server may still have an older transaction open. RFC 3030 leaves that open after a
+refused BDAT, when the next mail may be on its way already: so with chunks it goes before every mail.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, NamedTuple, TypeVar
+
+from newsletter.delivery.policy import Phase
+from newsletter.delivery.replies import MAX_REPLY, read_code, read_reply, split_replies
+from newsletter.model.delivery import Reply
+
+Key = TypeVar("Key")
+
+_RSET: Final = None
+_MAIL: Final = Phase.MAIL
+_RCPT: Final = Phase.RCPT
+_DATA: Final = Phase.DATA
+_DOT: Final = Phase.DOT
+
+Steps = tuple[Phase | None, ...]
+_DATA_STEPS: Final[Steps] = (_MAIL, _RCPT, _DATA, _DOT)
+_CHUNK_STEPS: Final[Steps] = (_MAIL, _RCPT, _DOT)
+
+_START_INPUT: Final = 354
+_CLOSING: Final = 421
+
+
+class Prepared(NamedTuple, Generic[Key]):
+    """A mail that is ready for the wire.
+
+    `key` is the caller's. `envelope` is the two command lines of `compose_commands`. `body` is the message in any
+    number of pieces: CRLF only, no line that starts with a dot (so that it is the same with DATA and BDAT), the last
+    piece ends with CRLF.
+    """
+
+    key: Key
+    envelope: bytes
+    body: Sequence[bytes]
+
+
+class Result(NamedTuple):
+    """What came of a mail: the reply that decided, and what it answered. Code 0 means that none came."""
+
+    phase: Phase
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What may be said to a server; `window` is how many bodies may be unanswered."""
+
+    pipelining: bool
+    chunking: bool
+    window: int
+
+
+def decide_dialect(extensions: frozenset[str], window: int) -> Dialect:
+    """Return how to speak to a server with these extensions (lower case, from EHLO).
+
+    More than one body at a time needs both PIPELINING and CHUNKING: a body after DATA has to wait for its 354.
+    """
+    pipelining, chunking = "pipelining" in extensions, "chunking" in extensions
+    return Dialect(pipelining, chunking, max(1, window) if pipelining and chunking else 1)
+
+
+def compose_commands(sender: str, recipient: str, mail_options: str = "", rcpt_options: str = "") -> bytes:
+    """Return the MAIL and RCPT lines; `mail_options` are such as `SIZE=40960`.
+
+    Raises ValueError for anything that could end an address or a line early.
+    """
+    for address in (sender, recipient):
+        if any(mark <= " " or mark in "<>\x7f" for mark in address):
+            raise ValueError(f"{address!r} can't stand in an SMTP command")
+    for options in (mail_options, rcpt_options):
+        if any(not " " <= mark < "\x7f" for mark in options):
+            raise ValueError(f"{options!r} can't be options of an SMTP command")
+    mail = f"MAIL FROM:<{sender}> {mail_options}".rstrip(" ")
+    rcpt = f"RCPT TO:<{recipient}> {rcpt_options}".rstrip(" ")
+    return f"{mail}\r\n{rcpt}\r\n".encode()
+
+
+class _Transaction(Generic[Key]):
+    """A mail in flight: of its steps, `sent` were written and `heard` were answered."""
+
+    __slots__ = ("heard", "message", "opened", "sent", "settled", "steps", "taking")
+
+    def __init__(self, message: Prepared[Key], steps: Steps) -> None:
+        self.message = message
+        self.steps = steps
+        self.sent = 0
+        self.heard = 0
+        self.opened = False  # the server took MAIL
+        self.taking = False  # the server said 354 and waits for a body
+        self.settled = False  # the result is out
+
+
+class Pipeline(Generic[Key]):
+    """Sends mails over one connection until there is no more, or the connection is of no more use.
+
+    `next_message` hands out mails; None ends it. `before_body` is called right before the bytes that complete a mail
+    are written. `on_result` is called once for each mail. If one of them raises, nothing more is begun, what is on its
+    way is awaited, and `error` keeps the first exception. `fresh` tells that no transaction can be open.
+    """
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        write: Callable[[list[bytes]], None],
+        next_message: Callable[[], Prepared[Key] | None],
+        before_body: Callable[[Prepared[Key]], None],
+        on_result: Callable[[Prepared[Key], Result], None],
+        *,
+        fresh: bool = True,
+    ) -> None:
+        self.finished = False
+        self.fresh = fresh
+        self.error: Exception | None = None
+        self._dialect = dialect
+        self._write = write
+        self._next_message = next_message
+        self._before_body = before_body
+        self._on_result = on_result
+        self._steps = _CHUNK_STEPS if dialect.chunking else _DATA_STEPS
+        self._flight: deque[_Transaction[Key]] = deque()
+        self._ahead: _Transaction[Key] | None = None  # the newest in flight, as long as its body isn't written
+        self._rest = b""
+        self._paused = False
+        self._stopping = False  # nothing new is begun
+        self._leaving = ""  # why the connection must not be used again
+
+    @property
+    def reusable(self) -> bool:
+        """Return whether another pipeline may follow on the same connection."""
+        return self.finished and not self._leaving
+
+    @property
+    def awaiting(self) -> Phase | None:
+        """Return what the server has to answer next, or None if it is our turn."""
+        first = self._flight[0] if self._flight else None
+        return (first.steps[first.heard] or _MAIL) if first and first.heard < first.sent else None
+
+    def start(self) -> None:
+        """Write the first commands."""
+        self._advance()
+
+    def stop(self) -> None:
+        """Begin nothing new; what was begun is finished."""
+        self._stopping = True
+
+    def pause(self) -> None:
+        """Write nothing until `resume`: the connection's buffer is full."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Write again."""
+        self._paused = False
+        if not self.finished:
+            self._advance()
+
+    def feed(self, data: bytes) -> int:
+        """Take bytes from the server; return how many replies were complete."""
+        replies, self._rest = split_replies(self._rest + data if self._rest else data)
+        for reply in replies:
+            self._hear(reply)
+            if self.finished:
+                return 0
+        if len(self._rest) > MAX_REPLY:
+            self.lose("the server's answer has no end")
+        else:
+            self._advance()
+        return len(replies)
+
+    def lose(self, reason: str) -> None:
+        """Give up the connection: everything that has no result yet gets one, without a reply."""
+        if self.finished:
+            return
+        self._leaving = self._leaving or reason
+        self._ahead = None
+        while self._flight:
+            transaction = self._flight.popleft()
+            self._settle(transaction, _unanswered(transaction), Reply(0, "", reason))
+        self.finished = True
+
+    # What comes in
+
+    def _hear(self, reply: bytes) -> None:
+        transaction = self._flight[0] if self._flight else None
+        if transaction is None or transaction.heard == transaction.sent:
+            self.lose(f"the server spoke out of turn: {_quote(reply)}")
+            return
+        step = transaction.steps[transaction.heard]
+        code = read_code(reply)
+        if not _is_answer(step, code):
+            self.lose(f"the server's answer makes no sense: {_quote(reply)}")
+            return
+        transaction.heard += 1
+        if step is _DOT:
+            self._flight.popleft()
+            self.fresh = self.fresh and (code < 400 or not self._dialect.chunking)
+            self._settle(transaction, _DOT, reply)
+        elif code >= 400:
+            self._settle(transaction, step or _MAIL, reply)
+        elif step is _MAIL:
+            transaction.opened = True
+        elif step is _DATA:
+            transaction.taking = True
+        if code == _CLOSING:
+            self._leave(f"the server is closing the connection: {_quote(reply)}")
+
+    def _settle(self, transaction: _Transaction[Key], phase: Phase, reply: bytes | Reply) -> None:
+        if transaction.settled:
+            return
+        transaction.settled = True
+        result = Result(phase, read_reply(reply) if isinstance(reply, bytes) else reply)
+        try:
+            self._on_result(transaction.message, result)
+        except Exception as error:  # the caller's, and handed back to him
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        self.error = self.error or error
+        self._leave("sending was stopped by an error of ours")
+
+    def _leave(self, reason: str) -> None:
+        self._leaving = self._leaving or reason
+        self._stopping = True
+
+    # What goes out
+
+    def _advance(self) -> None:
+        """Write all that may be written now, in one go."""
+        out: list[bytes] = []
+        while not (self._leaving or self._paused):
+            if not (self._begin(out) if self._ahead is None else self._proceed(self._ahead, out)):
+                break
+        if out:
+            self._write(out)
+        if self._leaving:
+            self._retreat()
+        self.finished = self.finished or (self._stopping and not self._flight)
+
+    def _begin(self, out: list[bytes]) -> bool:
+        """Begin the next mail; return whether there was one to begin."""
+        if self._stopping or (self._flight and not self._dialect.pipelining):
+            return False
+        try:
+            message = self._next_message()
+        except Exception as error:  # the caller's, and handed back to him
+            self._fail(error)
+            return False
+        if message is None:
+            self._stopping = True
+            return False
+        self._ahead = _Transaction(message, self._steps if self.fresh else (_RSET, *self._steps))
+        self._flight.append(self._ahead)
+        self.fresh = not (self._dialect.chunking and self._dialect.pipelining)
+        return self._proceed(self._ahead, out)
+
+    def _proceed(self, transaction: _Transaction[Key], out: list[bytes]) -> bool:
+        """Write the next bytes of the mail whose body isn't written; return whether there may be more to write."""
+        waiting = transaction.heard < transaction.sent
+        if waiting and (self._dialect.window == 1 or transaction.settled):
+            return False
+        if transaction.settled:
+            return self._abandon(transaction, out)
+        if transaction.sent < len(transaction.steps) - 1:
+            self._write_commands(transaction, out)
+            return True
+        return len(self._flight) <= self._dialect.window and self._write_body(transaction, out)
+
+    def _write_commands(self, transaction: _Transaction[Key], out: list[bytes]) -> None:
+        commands = transaction.message.envelope
+        if not self._dialect.chunking:
+            commands += b"DATA\r\n"
+        if transaction.steps[0] is _RSET:
+            commands = b"RSET\r\n" + commands
+        if self._dialect.pipelining:
+            transaction.sent = len(transaction.steps) - 1
+        else:
+            commands = commands.splitlines(keepends=True)[transaction.sent]
+            transaction.sent += 1
+        out.append(commands)
+
+    def _write_body(self, transaction: _Transaction[Key], out: list[bytes]) -> bool:
+        body = transaction.message.body
+        try:
+            if body[-1][-2:] != b"\r\n":
+                raise ValueError("a body's last piece must end with CRLF")
+            self._before_body(transaction.message)
+        except Exception as error:  # the caller's, and handed back to him
+            self._fail(error)
+            return False
+        if self._dialect.chunking:
+            out.append(b"BDAT %d LAST\r\n" % sum(map(len, body)))
+            out += body
+        else:
+            out += body
+            out.append(b".\r\n")
+        transaction.sent += 1
+        self._ahead = None
+        return True
+
+    def _abandon(self, transaction: _Transaction[Key], out: list[bytes]) -> bool:
+        """Leave a refused mail without sending its body.
+
+        After a 354 the server waits for one: a lone dot ends it (RFC 2920 section 3.1), and its answer counts for
+        nothing. Otherwise RSET goes before the next mail, if the server may still have this one open.
+        """
+        self._ahead = None
+        if transaction.taking:
+            out.append(b".\r\n")
+            transaction.sent += 1
+        else:
+            self._flight.pop()
+            self.fresh = self.fresh and not transaction.opened
+        return True
+
+    def _retreat(self) -> None:
+        """Take back the mail whose body isn't written, and wait only for those that were."""
+        if self._ahead:
+            transaction = self._flight.pop()
+            self._ahead = None
+            self._settle(transaction, _unanswered(transaction), Reply(0, "", self._leaving))
+        if all(transaction.settled for transaction in self._flight):
+            self._flight.clear()
+            self.finished = True
+
+
+def _is_answer(step: Phase | None, code: int) -> bool:
+    """Return whether a code can be an answer to that command at all."""
+    if step is _RSET:
+        return 200 <= code < 300 or code == _CLOSING
+    if step is _DATA:
+        return code == _START_INPUT or code >= 400
+    return code >= 400 or 200 <= code < 300
+
+
+def _unanswered(transaction: _Transaction[Key]) -> Phase:
+    """Return the phase in which a mail stays without an answer; DOT if and only if it may arrive."""
+    if transaction.sent == len(transaction.steps):
+        return _DOT
+    if transaction.heard < transaction.sent:
+        return transaction.steps[transaction.heard] or _MAIL
+    return _DATA
+
+
+def _quote(reply: bytes) -> str:
+    said = read_reply(reply)
+    return " ".join(part for part in (str(said.code or ""), said.enhanced, said.text) if part)

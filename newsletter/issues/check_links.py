@@ -1,0 +1,149 @@
+"""Checks every link and image of an issue: headings, code links, Markdown bodies and raw HTML."""
+
+import re
+from html.parser import HTMLParser
+
+from newsletter.issues.addresses import check_address
+from newsletter.issues.findings import Findings, shorten
+from newsletter.issues.runs import File, Place, Run
+from newsletter.markup import Token, plain_text
+from newsletter.model.issue import Entry, Issue
+from newsletter.model.problem import Problem
+
+_BROKEN = re.compile(r"(?<!\\)\[(?P<text>[^\[\]\n]*)\]\((?P<address>[^()\n]*)\)?")
+_UNDEFINED = re.compile(r"(?<!\\)\[(?P<text>[^\[\]\n]+)\]\[(?P<label>[^\[\]\n]*)\]")
+_BARE = re.compile(r"https?://[^\s<>\"]*[^\s<>\".,;:!?)']", re.IGNORECASE)
+_LIKE_ADDRESS = re.compile(r"https?:|www\.|mailto:|ftp:|javascript:|data:|file:|vbscript:|/", re.IGNORECASE)
+_NO_ALT = "A reader who can't see the image is told nothing about it."
+_ALT_HINT = 'Describe it: ![what it shows](https://…); if it is only decoration, write <img src="https://…" alt="">.'
+
+
+def check_entry_links(issue: Issue, file: File, findings: Findings) -> None:
+    """Note what is wrong with the links of entries' headings and code lines."""
+    entries = list(issue.entries)
+    for entry, following in zip(entries, [*entries[1:], None], strict=False):
+        last = following.line - 1 if following else len(file.lines)
+        if entry.url or _links_nowhere(entry, file):
+            _note(entry.url, file.find(entry.url, entry.line, entry.line), findings)
+        if entry.code_url:
+            _note(entry.code_url, file.find(entry.code_url, entry.line, last), findings)
+
+
+def check_run_links(run: Run, findings: Findings) -> None:
+    """Note what is wrong with the links and images of a run, and what was meant to be one."""
+    for token in run.tokens:
+        if token.type == "html_block":
+            _check_html(token.content, run.place(token), findings)
+    for inline in run.inlines:
+        for child in inline.children or []:
+            place = run.place(inline, child.meta["at"][0]) if "at" in child.meta else run.place(inline)
+            if child.type == "link_open":
+                _note(str(child.attrs.get("href", "")), place, findings)
+            elif child.type == "image":
+                _check_image(child, place, findings)
+            elif child.type == "html_inline":
+                _check_html(child.content, place, findings)
+        _check_leftovers(run, inline, findings)
+
+
+def _links_nowhere(entry: Entry, file: File) -> bool:
+    """Return whether a heading has a link without an address: `### [Title]()`."""
+    line = file.lines[entry.line - 1] if 0 < entry.line <= len(file.lines) else ""
+    return re.search(r"\]\(\s*(<>)?\s*\)", line) is not None
+
+
+def _note(address: str, place: Place, findings: Findings, *, image: bool = False) -> None:
+    fault = check_address(address, image=image)
+    if fault:
+        message, hint = shorten(fault.message, 200), shorten(fault.hint, 200)
+        findings.extend([Problem(findings.path, *place, fault.severity, fault.code, message, hint)])
+
+
+def _check_image(image: Token, place: Place, findings: Findings) -> None:
+    _note(str(image.attrs.get("src", "")), place, findings, image=True)
+    if not plain_text(image.children or []).strip():
+        findings.error(place, "missing-alt", _NO_ALT, _ALT_HINT)
+
+
+def mask(inline: Token, kinds: frozenset[str]) -> str:
+    """Return an inline token's text with tokens of these kinds blanked out, every other character in its place."""
+    text = inline.content
+    for child in inline.children or []:
+        if child.type in kinds and "at" in child.meta:
+            start, end = child.meta["at"]
+            text = text[:start] + _blank(text[start:end]) + text[end:]
+        elif child.type.startswith("math_inline") and child.content:
+            text = text.replace(child.content, _blank(child.content), 1)
+    return text
+
+
+def _blank(text: str) -> str:
+    return re.sub(r"[^\n]", " ", text)
+
+
+_PARSED = frozenset({"link_open", "image", "html_inline", "code_inline"})
+
+
+def _check_leftovers(run: Run, inline: Token, findings: Findings) -> None:
+    """Note what looks like a link and was not read as one."""
+    if not any(sign in inline.content for sign in ("](", "][", "://")):
+        return
+    text = mask(inline, _PARSED)
+    for match in _BROKEN.finditer(text):
+        _note_broken(match, run.place(inline, match.start()), findings)
+        text = text[: match.start()] + _blank(match[0]) + text[match.end() :]
+    for match in _UNDEFINED.finditer(text):
+        message = f"{shorten(match[0])} names a link that is defined nowhere."
+        hint = f"Add a line [{match['label'] or match['text']}]: https://… at the end of the file."
+        findings.warning(run.place(inline, match.start()), "undefined-reference", message, hint)
+    for match in _BARE.finditer(text):
+        message = f"{shorten(match[0])} is plain text, which many readers can't click."
+        findings.warning(run.place(inline, match.start()), "bare-link", message, f"Write <{shorten(match[0])}>.")
+
+
+def _note_broken(match: re.Match[str], place: Place, findings: Findings) -> None:
+    address = match["address"].strip()
+    message = f"{shorten(match[0])} isn't read as a link."
+    if not _LIKE_ADDRESS.search(address):
+        findings.warning(place, "malformed-link", message, "If it is none, write \\[ for the bracket.")
+    elif re.search(r"\s", address):
+        hint = "An address can't hold a space: write %20, or check where it ends."
+        findings.error(place, "malformed-link", message, hint)
+    else:
+        fault = check_address(address)
+        hint = f"{fault.message} {fault.hint}" if fault else "Check its brackets and parentheses."
+        findings.error(place, "malformed-link", message, hint)
+
+
+class _Addresses(HTMLParser):
+    """Walks raw HTML for links and images."""
+
+    def __init__(self, place: Place, findings: Findings) -> None:
+        super().__init__()
+        self._start = place
+        self._findings = findings
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in reversed(attrs)}
+        place = html_place(self._start, self.getpos())
+        if tag == "a" and "href" in values:
+            _note(values["href"], place, self._findings)
+        if tag == "img":
+            _note(values.get("src", ""), place, self._findings, image=True)
+            if "alt" not in values:
+                self._findings.error(place, "missing-alt", _NO_ALT, 'Add alt="…"; alt="" if it is only decoration.')
+
+
+def html_place(start: Place, position: tuple[int, int]) -> Place:
+    """Return where in the file a position (line from 1, offset from 0) within raw HTML is that starts at `start`."""
+    line, offset = position
+    return start[0] + line - 1, (start[1] if line == 1 else 1) + offset
+
+
+def _check_html(html: str, place: Place, findings: Findings) -> None:
+    reader = _Addresses(place, findings)
+    try:
+        reader.feed(html)
+        reader.close()
+    except AssertionError:
+        return  # a declaration html.parser gives up on; sanitising drops it and says so

@@ -1,0 +1,171 @@
+"""Checks an issue and publishes it. Owns the order of a publish (ARCHITECTURE.md, "The walk of a publish").
+
+Decides nothing that a policy decides, and refuses to write anything while the issue has an error.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from newsletter.app import App
+from newsletter.delivery.publish import open_transport, send_edition, send_test
+from newsletter.delivery.worker import Tally
+from newsletter.errors import IssueError, NewsletterError
+from newsletter.issues.check import EarlierWork, check_edition, check_issue
+from newsletter.issues.folder import (
+    earlier_works,
+    find_issue_file,
+    list_issue_files,
+    list_misnamed_files,
+    load_file,
+    load_works,
+)
+from newsletter.model.delivery import Audit, Outcome
+from newsletter.model.edition import Edition
+from newsletter.model.issue import Issue
+from newsletter.model.problem import Problem, Severity
+from newsletter.render.edition import render_edition
+from newsletter.site import SiteReport, write_site
+from newsletter.store.deliveries import count_deliveries
+from newsletter.store.editions import (
+    EditionState,
+    StoredEdition,
+    correct_edition,
+    freeze_edition,
+    list_published,
+    load_source,
+    publish_edition,
+)
+
+Progress = Callable[[int, int], None]
+"""Takes how many are done and how many there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An issue that can be shown, with everything that is wrong with it. `edition` is None if nothing renders."""
+
+    path: Path
+    issue: Issue | None
+    edition: Edition | None
+    problems: tuple[Problem, ...]
+
+    @property
+    def errors(self) -> bool:
+        """Return whether a publish is stopped."""
+        return any(problem.severity is Severity.ERROR for problem in self.problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a publish did. `tally` is None when no mail was to go out (`--correct`)."""
+
+    stored: StoredEdition
+    issue: Issue
+    problems: tuple[Problem, ...]
+    site: SiteReport
+    audit: Audit
+    tally: Tally | None
+
+
+def load_draft(app: App, name: str) -> Draft:
+    """Read, check and render the issue that `name` (date, slug or file) means. Raises NotFoundError."""
+    return _load_draft(app, find_issue_file(app.settings.issues.folder, name), None)
+
+
+def check_issues(app: App, names: Sequence[str], progress: Progress) -> tuple[int, list[Problem]]:
+    """Return how many files were checked, and their problems; without names, every file is. Raises NotFoundError."""
+    folder = app.settings.issues.folder
+    if names:
+        paths: Sequence[Path] = [find_issue_file(folder, name) for name in names]
+        problems: list[Problem] = []
+    else:
+        paths, problems = list_issue_files(folder), list(list_misnamed_files(folder))
+    earlier: dict[str, EarlierWork] = {}
+    for done, path in enumerate(paths, 1):
+        # All files come oldest first, so what was read so far is what is earlier: each is skimmed once.
+        problems += _load_draft(app, path, None if names else earlier).problems
+        earlier |= {} if names else load_works(path)
+        progress(done, len(paths))
+    return len(paths), problems
+
+
+def publish_issue(app: App, name: str, *, correct: bool, progress: Progress) -> Published:
+    """Publish an issue to site, feeds and every reader due; again, go on with whoever is left.
+
+    `correct` adds a revision to the site and feeds and mails nobody. The commit instant is
+    `store.editions.publish_edition`: killed before it, nobody was mailed. Raises IssueError for an issue with errors,
+    ChangedError, TransportError and StoreError.
+    """
+    issue, edition, problems = load_publishable(app, name)
+    now = datetime.now(UTC)
+    with app.database.transaction() as connection:
+        freeze = correct_edition if correct else freeze_edition
+        stored = freeze(connection, edition, issue.source, now)
+    site = update_site(app)
+    if not correct:
+        with app.database.transaction() as connection:
+            publish_edition(connection, stored.id, now)
+    tally = None if correct else _deliver(app, stored, progress)
+    with app.database.read() as connection:
+        audit = count_deliveries(connection, stored.id)
+    return Published(stored, issue, problems, site, audit, tally)
+
+
+def update_site(app: App) -> SiteReport:
+    """Bring pages and feeds up to date with the ledger."""
+    with app.database.read() as connection:
+        return write_site(
+            app.settings,
+            app.environment,
+            lambda: list_published(connection),
+            lambda slug: load_source(connection, slug),
+        )
+
+
+def mail_test(app: App, name: str, address: str) -> Outcome:
+    """Send an issue to one address outside the ledger, drafts too. Raises as `load_publishable` and `send_test`."""
+    draft = load_draft(app, name)
+    if draft.edition is None:
+        raise IssueError(draft.problems)
+    transport = open_transport(app.settings, os.environ)
+    return send_test(draft.edition, address, transport, app.secret, datetime.now(UTC))
+
+
+def load_publishable(app: App, name: str) -> tuple[Issue, Edition, tuple[Problem, ...]]:
+    """Load an issue that may go out. Raises IssueError with all problems, and NewsletterError for a draft."""
+    draft = load_draft(app, name)
+    if draft.errors or draft.issue is None or draft.edition is None:
+        raise IssueError(draft.problems)
+    if draft.issue.draft:
+        place = f"{draft.issue.path}:{draft.issue.lines.get('draft', 1)}"
+        raise NewsletterError(f"{place}: the issue is a draft. Remove `draft: true` from its front matter to publish.")
+    return draft.issue, draft.edition, draft.problems
+
+
+def _load_draft(app: App, path: Path, earlier: Mapping[str, EarlierWork] | None) -> Draft:
+    rules = app.settings.issues
+    parsed = load_file(path, rules, app.settings.publication.language)
+    if parsed.issue is None:
+        return Draft(path, None, None, parsed.problems)
+    works = earlier_works(rules.folder, parsed.issue.date) if earlier is None else earlier
+    problems = [*parsed.problems, *check_issue(parsed.issue, rules, works)]
+    edition = render_edition(parsed.issue, app.settings, app.environment)
+    problems += check_edition(parsed.issue, edition, rules)
+    return Draft(path, parsed.issue, edition, tuple(sorted(set(problems))))
+
+
+def _deliver(app: App, stored: StoredEdition, progress: Progress) -> Tally:
+    with app.database.read() as connection:
+        waiting = count_deliveries(connection, stored.id).open
+    transport = open_transport(app.settings, os.environ)
+    return send_edition(
+        app.database, stored, transport, app.secret, app.settings, lambda tally: progress(tally.done, waiting)
+    )
+
+
+def was_published(stored: StoredEdition) -> bool:
+    """Return whether the edition had been published before this run."""
+    return stored.state is EditionState.PUBLISHED

@@ -1,0 +1,109 @@
+"""Secrets: the signing key and the relay's password, read from where the operator keeps them.
+
+Owns how a secret file is made, read and complained about. Refuses a key too short to protect anything. Never prints,
+logs or puts into an error what it read.
+"""
+
+import logging
+import os
+import secrets
+import stat
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from newsletter.config import Smtp
+from newsletter.errors import NewsletterError, UsageError
+
+PASSWORD_VARIABLE = "NEWSLETTER_SMTP_PASSWORD"  # noqa: S105 - a variable's name, not a password
+
+MIN_KEY_LENGTH = 32
+"""Bytes of key material that a secret file must hold."""
+
+_MAX_FILE_SIZE = 4096
+_logger = logging.getLogger(__name__)
+
+
+def load_secret(path: Path) -> bytes:
+    """Return the signing key, making the file with mode 0600 when there is none.
+
+    Two processes that come first at once agree on one key. Raises NewsletterError for a file that can't be read or
+    made, or that holds fewer than 32 bytes. Other users being able to read it is worth a warning only: containers
+    mount secrets that way.
+    """
+    if not path.exists():
+        _write_new_secret(path)
+    key = read_secret(path, "[secret] file")
+    if len(key) < MIN_KEY_LENGTH:
+        raise NewsletterError(
+            f"{path}: the key that signs personal links is {'empty' if not key else 'too short'}: it needs at least "
+            f"{MIN_KEY_LENGTH} characters. Put your backup of it back; without one, delete the file and a new key is "
+            "made, but links in mail that is already out stop working."
+        )
+    warn_if_open(path)
+    return key
+
+
+def load_password(smtp: Smtp, environ: Mapping[str, str] = os.environ) -> str:
+    """Return the relay's password from the environment, else from the file, else '' when no user is set.
+
+    Raises UsageError when a user is configured and no password can be found, NewsletterError for a file that can't be
+    read or is empty.
+    """
+    if not smtp.user:
+        return ""
+    if environ.get(PASSWORD_VARIABLE):
+        return environ[PASSWORD_VARIABLE]
+    if smtp.password_file is None:
+        raise UsageError(
+            f"smtp.user is {smtp.user!r}, but there is no password: set {PASSWORD_VARIABLE} or smtp.password_file."
+        )
+    try:
+        password = read_secret(smtp.password_file, "smtp.password_file").decode()
+    except UnicodeDecodeError:
+        raise NewsletterError(f"{smtp.password_file}: smtp.password_file is not UTF-8 text.") from None
+    if not password:
+        raise NewsletterError(f"{smtp.password_file}: smtp.password_file is empty; write the password into it.")
+    return password
+
+
+def _write_new_secret(path: Path) -> None:
+    """Write the whole file under another name and link it into place: nobody ever reads half a key."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, scratch = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
+        try:
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                file.write(secrets.token_hex(32) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            Path(path).hardlink_to(scratch)
+        finally:
+            Path(scratch).unlink()
+    except FileExistsError:
+        pass  # another process was first, and its key is the key
+    except OSError as error:
+        raise NewsletterError(
+            f"{path}: the key that signs personal links can't be made: {error.strerror}. Make the folder writable, or "
+            "write at least 64 random characters into the file yourself."
+        ) from None
+
+
+def read_secret(path: Path, key: str) -> bytes:
+    """Return a small file, stripped; `key` is its name in the config. Raises NewsletterError if it can't be read."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_MAX_FILE_SIZE + 1)
+    except OSError as error:
+        raise NewsletterError(f"{path}: {key} can't be read: {error.strerror}.") from None
+    if len(raw) > _MAX_FILE_SIZE:
+        raise NewsletterError(f"{path}: {key} is larger than {_MAX_FILE_SIZE} bytes; that is no secret of ours.")
+    return raw.strip()
+
+
+def warn_if_open(path: Path) -> None:
+    """Warn about a file of ours that other users of this machine can read."""
+    found = path.stat()
+    mine = hasattr(os, "getuid") and found.st_uid == os.getuid()
+    if mine and found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        _logger.warning("%s can be read by other users of this machine; run: chmod 600 %s", path, path)

@@ -1,0 +1,209 @@
+"""Writes the site: gathers what is published, decides what changed, and puts it into the folder.
+
+Owns the order of a build and what survives it: a killed build leaves whole files, old or new, and the next one goes on.
+Refuses to overwrite a file that it didn't write; `robots.txt`, `icon.svg` and `404.html` of the user stay his.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from functools import lru_cache
+from pathlib import Path
+
+from jinja2 import Environment
+
+from newsletter import __version__
+from newsletter.config import Settings
+from newsletter.errors import NewsletterError
+from newsletter.issues.parse import parse_issue
+from newsletter.model.edition import PublishedIssue
+from newsletter.model.issue import Issue
+from newsletter.render.archive import Frame, render_asset
+from newsletter.render.content import GENERATOR, Card, compose_card
+from newsletter.render.urls import ATOM_PATH, JSON_FEED_PATH, RSS_PATH
+from newsletter.site.files import (
+    PATIENCE,
+    digest,
+    find_marked,
+    is_safe_path,
+    lock_folder,
+    read_file,
+    read_record,
+    remove_file,
+    size_of,
+    write_file,
+    write_record,
+)
+from newsletter.site.plan import USERS_FIRST, Page, Sources, plan_site
+from newsletter.site.record import Output, Record, parse_record, render_record
+
+PARSED_KEPT = 64
+"""Issues kept parsed during a build: more than a feed usually has, few enough for a small machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteReport:
+    """What a build did, in files. `unchanged` were as they should be; `left_alone` are the user's own."""
+
+    folder: Path
+    written: int
+    unchanged: int
+    removed: int
+    left_alone: tuple[Path, ...]
+
+    @property
+    def index(self) -> Path:
+        """Return the front page."""
+        return self.folder / "index.html"
+
+    @property
+    def feeds(self) -> tuple[Path, Path, Path]:
+        """Return the RSS, Atom and JSON feed."""
+        return self.folder / RSS_PATH, self.folder / ATOM_PATH, self.folder / JSON_FEED_PATH
+
+    def page(self, slug: str) -> Path:
+        """Return an issue's page."""
+        return self.folder / "issues" / slug / "index.html"
+
+
+def write_site(
+    settings: Settings,
+    environment: Environment,
+    published: Sequence[PublishedIssue] | Callable[[], Sequence[PublishedIssue]],
+    load_source: Callable[[str], str],
+    *,
+    patience: timedelta = PATIENCE,
+) -> SiteReport:
+    """Bring the site's folder up to date with what is published; writes only what changed.
+
+    `load_source` gives the source of a slug's latest revision. Where builds may run at the same time, give `published`
+    as a function: it is called when this build's turn has come, so that no build goes by an old list. Waits `patience`
+    for another build. Raises NewsletterError for a file in the way, an issue that can't be read, a disk that refuses.
+    """
+    folder = settings.site.folder
+    with lock_folder(folder, patience):
+        listed = published() if callable(published) else published
+        old = _load_record(folder)
+        frame = make_frame(settings, environment)
+        fingerprint = _fingerprint(settings, environment)
+        sources = _open_sources(settings, load_source, {one.slug: one.issue_date for one in listed})
+        known = old.cards if old.fingerprint == fingerprint else {}
+        cards = [_card(one, known.get(one.slug), sources) for one in listed]
+        pages = plan_site(frame, cards)
+        users = [path for path in sorted(USERS_FIRST) if _is_users(folder, path, old.outputs.get(path))]
+        pages = [page for page in pages if page.path not in users]
+        _check_pages(folder, pages, old.outputs)
+        return _apply(folder, pages, old, Record(fingerprint, {card.slug: card for card in cards}), sources, users)
+
+
+def make_frame(settings: Settings, environment: Environment) -> Frame:
+    """Return what every page shares."""
+    frame = Frame(environment, settings, "")
+    return replace(frame, style_version=digest(render_asset(frame, "style.css").encode())[:8])
+
+
+def _load_record(folder: Path) -> Record:
+    """Return the last build's record; when it is lost, what carries our mark is still known to be ours."""
+    source = read_record(folder)
+    record = parse_record(source) if source is not None else None
+    if record is None:
+        record = Record(outputs={path: Output("", "", 0) for path in find_marked(folder, GENERATOR.encode())})
+    return record
+
+
+def _fingerprint(settings: Settings, environment: Environment) -> str:
+    """Return a word that changes when every page may have: with the program, the settings or a template.
+
+    Templates for mail and preview don't count, so a template of the site must not include one of those.
+    """
+    publication = settings.publication.model_dump_json(exclude={"postal_address", "reason"})
+    rules = settings.issues.model_dump_json(include={"labels", "empty_sections", "empty_text"})
+    parts = [__version__, publication, rules, settings.site.id_url]
+    if environment.loader:
+        for name in environment.list_templates():
+            if not name.removeprefix("default:").startswith(("email/", "preview/")):
+                parts += [name, environment.loader.get_source(environment, name)[0]]
+    return digest("\0".join(parts).encode())
+
+
+def _open_sources(settings: Settings, load_source: Callable[[str], str], dates: Mapping[str, date]) -> Sources:
+    labels, language = settings.issues.labels, settings.publication.language
+
+    @lru_cache(maxsize=PARSED_KEPT)
+    def source(slug: str) -> Issue:
+        # An issue may have its date from its file's name alone, which the ledger doesn't keep.
+        parsed = parse_issue(load_source(slug), f"{dates[slug]}.md", labels=labels, language=language)
+        if parsed.issue is None:
+            problems = "\n".join(map(str, parsed.problems))
+            raise NewsletterError(
+                f"The published issue {slug} can't be read any more, so its page can't be built:\n{problems}\n"
+                "Mend its file and publish it with --correct."
+            )
+        return replace(parsed.issue, slug=slug)
+
+    return source
+
+
+def _card(one: PublishedIssue, known: Card | None, sources: Sources) -> Card:
+    facts = (one.issue_date, one.source_hash, one.published_at, one.updated_at)
+    if known and facts == (known.date, known.source_hash, known.published_at, known.updated_at):
+        return known
+    return compose_card(sources(one.slug), one)
+
+
+def _is_users(folder: Path, path: str, listed: Output | None) -> bool:
+    """Return whether the user put this file there, or changed ours."""
+    content = read_file(folder, path)
+    if content is None:
+        return False
+    if listed is None:
+        return GENERATOR.encode() not in content
+    return bool(listed.digest) and digest(content) != listed.digest
+
+
+def _check_pages(folder: Path, pages: Sequence[Page], outputs: Mapping[str, Output]) -> None:
+    """Raise NewsletterError before anything is written, for a path that can't be one or that holds a foreign file."""
+    for page in pages:
+        if not is_safe_path(page.path):
+            raise NewsletterError(
+                f"{page.path!r} can't be a path of the site. A slug has lower-case letters, digits, dots and dashes."
+            )
+    foreign = [page.path for page in pages if page.path not in outputs and size_of(folder, page.path) >= 0]
+    if foreign:
+        shown = "\n".join(str(folder / path) for path in foreign[:5])
+        more = f"\n… and {len(foreign) - 5} more" if len(foreign) > 5 else ""
+        raise NewsletterError(
+            f"Something else wrote these files, so they are not overwritten:\n{shown}{more}\n"
+            "Move them away, or choose another [site] folder in the config."
+        )
+
+
+def _apply(
+    folder: Path, pages: Sequence[Page], old: Record, new: Record, sources: Sources, users: Sequence[str]
+) -> SiteReport:
+    """Write what changed, remove what is gone; the record goes first as a warning and last as the truth."""
+    keys = {page.path: digest(f"{new.fingerprint}\n{page.inputs}".encode()) for page in pages}
+    outputs = {path: output for path, output in old.outputs.items() if path in keys}
+    stale = [page for page in pages if not _is_fresh(folder, keys[page.path], outputs.get(page.path), page.path)]
+    gone = sorted(old.outputs.keys() - keys.keys() - set(users))
+    if stale or gone:
+        # Killed from here on, the next build finds these marked as unsure and makes them again.
+        unsure = {page.path: Output("", "", 0) for page in stale}
+        write_record(folder, render_record(replace(old, outputs={**old.outputs, **unsure})))
+    written = 0
+    for page in stale:
+        content = page.render(sources)
+        data = content.encode() if isinstance(content, str) else content
+        written += write_file(folder, page.path, data)
+        outputs[page.path] = Output(keys[page.path], digest(data), len(data))
+    removed = sum(remove_file(folder, path) for path in gone)
+    outputs |= {path: old.outputs[path] for path in users if path in old.outputs}
+    final = replace(new, outputs=outputs)
+    if final != old:
+        write_record(folder, render_record(final))
+    left = tuple(folder / path for path in users)
+    return SiteReport(folder, written, len(pages) - written, removed, left)
+
+
+def _is_fresh(folder: Path, key: str, output: Output | None, path: str) -> bool:
+    return output is not None and output.inputs == key and output.size == size_of(folder, path)

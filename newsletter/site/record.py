@@ -1,0 +1,87 @@
+"""The build's record, `.build.json` in the site's folder: what was written, from what, and each issue's card.
+
+Owns the file's format. A record that can't be read, or from another version of the format, counts as none: then
+everything is built again. It holds nothing that isn't on the site.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from newsletter.render.content import Card
+from newsletter.site.files import is_safe_path
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A file that a build wrote. `inputs` names everything it was made from; empty means that it isn't sure."""
+
+    inputs: str
+    digest: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the last build left: cards by slug, made under `fingerprint`, and outputs by path."""
+
+    fingerprint: str = ""
+    cards: Mapping[str, Card] = field(default_factory=dict)
+    outputs: Mapping[str, Output] = field(default_factory=dict)
+
+
+def parse_record(source: bytes) -> Record | None:
+    """Return the record, None if it can't be trusted."""
+    try:
+        raw = json.loads(source)
+        if raw["format"] != FORMAT or not all(map(is_safe_path, raw["outputs"])):
+            return None
+        cards = {slug: _parse_card(slug, values) for slug, values in raw["cards"].items()}
+        outputs = {path: Output(str(i), str(d), int(s)) for path, (i, d, s) in raw["outputs"].items()}
+        return Record(str(raw["fingerprint"]), cards, outputs)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+
+
+def render_record(record: Record) -> bytes:
+    """Return the record as JSON."""
+    raw = {
+        "format": FORMAT,
+        "fingerprint": record.fingerprint,
+        "cards": {slug: _card_values(card) for slug, card in record.cards.items()},
+        "outputs": {path: [one.inputs, one.digest, one.size] for path, one in record.outputs.items()},
+    }
+    return json.dumps(raw, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _card_values(card: Card) -> dict[str, Any]:
+    return {
+        "date": card.date.isoformat(),
+        "title": card.title,
+        "summary": card.summary,
+        "language": card.language,
+        "sections": card.sections,
+        "papers": card.papers,
+        "source_hash": card.source_hash,
+        "published_at": card.published_at.isoformat(),
+        "updated_at": card.updated_at.isoformat(),
+    }
+
+
+def _parse_card(slug: str, values: Mapping[str, Any]) -> Card:
+    return Card(
+        slug=slug,
+        date=date.fromisoformat(values["date"]),
+        title=str(values["title"]),
+        summary=str(values["summary"]),
+        language=str(values["language"]),
+        sections=tuple((str(title), int(count)) for title, count in values["sections"]),
+        papers=tuple(map(str, values["papers"])),
+        source_hash=str(values["source_hash"]),
+        published_at=datetime.fromisoformat(values["published_at"]),
+        updated_at=datetime.fromisoformat(values["updated_at"]),
+    )

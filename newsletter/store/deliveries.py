@@ -1,0 +1,250 @@
+"""The ledger: claim deliveries, settle them, give them back, recover what a dead worker held, and count.
+
+Owns every change of a delivery's state (ARCHITECTURE.md, "The ledger") but for its birth, which is `publish_edition`.
+Decides nothing about replies: a Settlement says what to write. Every function works inside the caller's transaction.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
+
+from newsletter.errors import NotFoundError
+from newsletter.model.delivery import Audit, Delivery, DeliveryState, Reply, ReplyCount, Settlement
+from newsletter.store.schema import deliveries, editions, subscribers
+from newsletter.store.suppression import is_suppressed
+
+REPLY_LENGTH = 500
+"""Characters of a server's reply that are kept."""
+
+NO_LONGER_DUE = "the reader left before it was sent"
+NEVER_HEARD = "the worker stopped before the server's answer was recorded"
+
+_CHUNK = 1000
+"""Rows named in one statement; well below what either engine allows."""
+
+
+def _is(state: DeliveryState) -> ColumnElement[bool]:
+    """Compare with a literal: only then does an engine see that a partial index answers the question."""
+    return deliveries.c.state == literal_column(f"'{state}'")
+
+
+_RESTING = case((deliveries.c.next_attempt_at.is_(None), DeliveryState.QUEUED), else_=DeliveryState.DEFERRED)
+"""The state that a claimed row came from."""
+
+_SETTLED_COLUMNS = (
+    "state",
+    "attempts",
+    "next_attempt_at",
+    "settled_at",
+    "reply_code",
+    "reply_enhanced",
+    "reply_text",
+)
+_SETTLE = (
+    update(deliveries)
+    .where(deliveries.c.id == bindparam("delivery_id"))
+    .values({name: bindparam(f"new_{name}") for name in _SETTLED_COLUMNS})
+    .values(owner=None, lease_until=None)
+)
+
+
+def claim_deliveries(
+    connection: Connection, edition_id: int, owner: str, lease_until: datetime, now: datetime, limit: int
+) -> list[Delivery]:
+    """Claim up to `limit` deliveries for `owner` until `lease_until`: those due again first, then those untried.
+
+    No row is given to two owners. Rows of readers who have left, or are suppressed, become `cancelled` on the way.
+    Fewer than `limit` rows mean that nothing else is due now.
+    """
+    claimed: list[Delivery] = []
+    for waiting in (_due_again(edition_id, now), _untried(edition_id)):
+        while len(claimed) < limit:
+            rows = connection.execute(waiting.limit(limit - len(claimed))).all()
+            if not rows:
+                break
+            _cancel(connection, [row.id for row in rows if not row.due], now)
+            due = [row for row in rows if row.due]
+            _hold(connection, [row.id for row in due], owner, lease_until)
+            claimed += [_read(row, DeliveryState.SENDING) for row in due]
+    return claimed
+
+
+def settle_deliveries(connection: Connection, owner: str, settlements: Sequence[Settlement]) -> list[Settlement]:
+    """Write down what was learned; return the settlements whose rows `owner` no longer held, which changed nothing."""
+    held: set[int] = set()
+    for ids in _chunks([settlement.delivery_id for settlement in settlements]):
+        statement = select(deliveries.c.id).where(deliveries.c.id.in_(ids), _held_by(owner)).with_for_update()
+        held.update(connection.execute(statement).scalars())
+    ours = [_values(settlement) for settlement in settlements if settlement.delivery_id in held]
+    if ours:
+        connection.execute(_SETTLE, ours)
+    return [settlement for settlement in settlements if settlement.delivery_id not in held]
+
+
+def release_deliveries(connection: Connection, owner: str, ids: Sequence[int]) -> int:
+    """Give back claimed deliveries that were never begun, to the state they came from; return how many."""
+    released = 0
+    for chunk in _chunks(ids):
+        statement = update(deliveries).where(deliveries.c.id.in_(chunk), _held_by(owner))
+        released += connection.execute(statement.values(state=_RESTING, owner=None, lease_until=None)).rowcount
+    return released
+
+
+def recover_deliveries(
+    connection: Connection, now: datetime, is_dead: Callable[[str], bool], landing: DeliveryState
+) -> int:
+    """Take claimed deliveries from owners that are dead or whose lease is over; return how many.
+
+    `landing` UNKNOWN: the mail may be out, so only the operator decides. `landing` QUEUED: the transport can't have
+    repeated it, so each row goes back to where it was claimed from. Raises ValueError for any other state.
+    """
+    if landing not in (DeliveryState.UNKNOWN, DeliveryState.QUEUED):
+        raise ValueError(f"a recovered delivery can't become {landing}")
+    owners = connection.execute(select(deliveries.c.owner).where(_is(DeliveryState.SENDING)).distinct()).scalars()
+    dead = [owner for owner in owners if is_dead(owner)]
+    lost = or_(deliveries.c.owner.in_(dead), deliveries.c.lease_until <= now)
+    statement = update(deliveries).where(_is(DeliveryState.SENDING), lost).values(owner=None, lease_until=None)
+    if landing is DeliveryState.QUEUED:
+        statement = statement.values(state=_RESTING)
+    else:
+        statement = statement.values(
+            state=landing, next_attempt_at=None, settled_at=now, reply_code=0, reply_enhanced="", reply_text=NEVER_HEARD
+        )
+    return connection.execute(statement).rowcount
+
+
+def cancel_deliveries(connection: Connection, subscriber_id: int, now: datetime) -> int:
+    """Cancel what still waits for a reader who leaves; return how many. What is being sent can't be called back."""
+    waiting = deliveries.c.state.in_([literal_column("'queued'"), literal_column("'deferred'")])
+    statement = _cancelled(now).where(deliveries.c.subscriber_id == subscriber_id, waiting)
+    return connection.execute(statement).rowcount
+
+
+def count_deliveries(connection: Connection, edition_id: int) -> Audit:
+    """Count an edition's rows by state against its audience (0 before it is published). Raises NotFoundError."""
+    edition = connection.execute(select(editions.c.audience).where(editions.c.id == edition_id)).one_or_none()
+    if edition is None:
+        raise NotFoundError(f"There is no edition with the number {edition_id}.")
+    statement = select(deliveries.c.state, func.count()).where(deliveries.c.edition_id == edition_id)
+    counts: dict[str, int] = dict(connection.execute(statement.group_by(deliveries.c.state)).all())
+    queued = counts.get("sending", 0) + counts.get("queued", 0)
+    rest = {state: counts.get(state, 0) for state in ("sent", "deferred", "failed", "cancelled", "unknown")}
+    return Audit(audience=edition.audience or 0, queued=queued, **rest)
+
+
+def count_replies(connection: Connection, edition_id: int, limit: int = 20) -> list[ReplyCount]:
+    """Return why readers of an edition failed, wait, or are unknown: the `limit` most frequent answers, most first."""
+    grouped = (deliveries.c.state, deliveries.c.reply_code, deliveries.c.reply_enhanced)
+    statement = (
+        select(*grouped, func.min(deliveries.c.reply_text), func.count())
+        .where(deliveries.c.edition_id == edition_id, deliveries.c.state.in_(["failed", "deferred", "unknown"]))
+        .group_by(*grouped)
+        .order_by(func.count().desc(), *grouped)
+        .limit(limit)
+    )
+    rows = connection.execute(statement)
+    return [ReplyCount(DeliveryState(state), code, enhanced, text, n) for state, code, enhanced, text, n in rows]
+
+
+def list_deliveries(
+    connection: Connection, edition_id: int, state: DeliveryState | None = None, after_id: int = 0, limit: int = 1000
+) -> list[Delivery]:
+    """Return up to `limit` deliveries with a number above `after_id`, in the order of their numbers."""
+    statement = select(deliveries).where(deliveries.c.edition_id == edition_id, deliveries.c.id > after_id)
+    if state is not None:
+        statement = statement.where(_is(state))
+    rows = connection.execute(statement.order_by(deliveries.c.id).limit(limit))
+    return [_read(row, DeliveryState(row.state)) for row in rows]
+
+
+def _candidates(edition_id: int) -> Select[Any]:
+    due = and_(subscribers.c.state == "active", ~is_suppressed(subscribers.c.address_key))
+    return (
+        select(deliveries, due.label("due"))
+        .join(subscribers, subscribers.c.id == deliveries.c.subscriber_id)
+        .where(deliveries.c.edition_id == edition_id)
+        .with_for_update(of=deliveries, skip_locked=True)
+    )
+
+
+def _due_again(edition_id: int, now: datetime) -> Select[Any]:
+    due = and_(_is(DeliveryState.DEFERRED), deliveries.c.next_attempt_at <= now)
+    return _candidates(edition_id).where(due).order_by(deliveries.c.next_attempt_at, deliveries.c.id)
+
+
+def _untried(edition_id: int) -> Select[Any]:
+    return _candidates(edition_id).where(_is(DeliveryState.QUEUED)).order_by(deliveries.c.id)
+
+
+def _hold(connection: Connection, ids: Sequence[int], owner: str, lease_until: datetime) -> None:
+    for chunk in _chunks(ids):
+        statement = update(deliveries).where(deliveries.c.id.in_(chunk))
+        connection.execute(statement.values(state=DeliveryState.SENDING, owner=owner, lease_until=lease_until))
+
+
+def _cancel(connection: Connection, ids: Sequence[int], now: datetime) -> None:
+    for chunk in _chunks(ids):
+        connection.execute(_cancelled(now).where(deliveries.c.id.in_(chunk)))
+
+
+def _cancelled(now: datetime) -> Update:
+    return update(deliveries).values(
+        state=DeliveryState.CANCELLED, next_attempt_at=None, settled_at=now, reply_text=NO_LONGER_DUE
+    )
+
+
+def _held_by(owner: str) -> ColumnElement[bool]:
+    return and_(_is(DeliveryState.SENDING), deliveries.c.owner == owner)
+
+
+def _values(settlement: Settlement) -> dict[str, Any]:
+    """Return the columns of a settled row; a row that will be tried again isn't settled for good."""
+    again = settlement.state in (DeliveryState.DEFERRED, DeliveryState.QUEUED)
+    return {
+        "delivery_id": settlement.delivery_id,
+        "new_state": settlement.state,
+        "new_attempts": settlement.attempts,
+        "new_next_attempt_at": settlement.next_attempt_at,
+        "new_settled_at": None if again else settlement.settled_at,
+        "new_reply_code": settlement.reply.code,
+        "new_reply_enhanced": settlement.reply.enhanced,
+        "new_reply_text": settlement.reply.text.replace("\0", "")[:REPLY_LENGTH],  # PostgreSQL takes no NUL
+    }
+
+
+def _read(row: Row[Any], state: DeliveryState) -> Delivery:
+    heard = row.reply_code or row.reply_text
+    return Delivery(
+        id=row.id,
+        edition_id=row.edition_id,
+        subscriber_id=row.subscriber_id,
+        address=row.address,
+        name=row.name,
+        state=state,
+        attempts=row.attempts,
+        queued_at=row.queued_at,
+        next_attempt_at=row.next_attempt_at,
+        settled_at=row.settled_at,
+        reply=Reply(row.reply_code, row.reply_enhanced, row.reply_text) if heard else None,
+    )
+
+
+def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(ids), _CHUNK):
+        yield ids[start : start + _CHUNK]

@@ -1,0 +1,258 @@
+"""Editions and their revisions: what was frozen for the mail, and the sources that the site is built from.
+
+Owns the permanence of a publish: `published_at` and the mail's bytes never change once mail may have gone out. A
+correction adds a revision for the site and feeds, and leaves the mail as it was sent. Times are aware UTC.
+"""
+
+import difflib
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, insert, literal, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from newsletter.errors import ChangedError, NotFoundError, UsageError
+from newsletter.model.edition import Edition, PublishedIssue, Sender
+from newsletter.store.schema import deliveries, editions, revisions, subscribers
+from newsletter.store.suppression import is_suppressed
+
+
+class EditionState(StrEnum):
+    """`frozen`: fixed, and nobody has been mailed. `published`: every reader due has a row in the ledger."""
+
+    FROZEN = "frozen"
+    PUBLISHED = "published"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEdition:
+    """An edition as the ledger keeps it. `audience` is None until it is published; `revision` counts from 1."""
+
+    id: int
+    edition: Edition
+    state: EditionState
+    revision: int
+    published_at: datetime
+    updated_at: datetime
+    audience: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class EditionLine:
+    """One edition in a list, without its contents."""
+
+    id: int
+    slug: str
+    issue_date: date
+    title: str
+    state: EditionState
+    revision: int
+    published_at: datetime
+    audience: int | None
+
+
+def freeze_edition(connection: Connection, edition: Edition, source: str, now: datetime) -> StoredEdition:
+    """Freeze an edition before the world sees it, and return the one that counts.
+
+    New: it is stored, and `published_at` is `now` for good. Frozen before and never mailed: it takes the new contents
+    and keeps its `published_at`. Published before from the same source: the stored edition is returned untouched, so
+    that whoever is left gets the same bytes. Published from another source: raises ChangedError with the diff.
+    """
+    row = _lock(connection, edition.slug)
+    if row is None:
+        if _insert(connection, edition, source, now):
+            return _load(connection, edition.slug)
+        row = _lock(connection, edition.slug)  # another process was faster
+    if row is not None and row.state == EditionState.PUBLISHED:
+        _check_unchanged(edition.slug, _current_source(connection, row), source)
+    elif row is not None:
+        _refreeze(connection, row, edition, source, now)
+    return _load(connection, edition.slug)
+
+
+def correct_edition(connection: Connection, edition: Edition, source: str, now: datetime) -> StoredEdition:
+    """Add a revision for the site and feeds; the mail stays as it was sent, and nobody is mailed.
+
+    The same source again changes nothing; an edition that was never mailed is frozen anew. Raises NotFoundError for an
+    issue that was never published, UsageError for a changed date: it orders the archive and the feeds for good.
+    """
+    row = _lock(connection, edition.slug)
+    if row is None:
+        raise NotFoundError(f"{edition.slug} was never published, so there is nothing to correct: publish it.")
+    if row.state == EditionState.FROZEN:
+        return freeze_edition(connection, edition, source, now)
+    if row.issue_date != edition.issue_date:
+        raise UsageError(
+            f"{edition.slug} was published with the date {row.issue_date}, which can't change to {edition.issue_date}: "
+            "it orders the archive and the feeds for good. Set it back, or publish a new issue."
+        )
+    if _current_source(connection, row) != source:
+        number = row.revision + 1
+        _add_revision(connection, row.id, number, source, "correct", now)
+        changes = {"revision": number, "updated_at": max(now, row.published_at)}
+        connection.execute(update(editions).where(editions.c.id == row.id).values(changes))
+    return _load(connection, edition.slug)
+
+
+def publish_edition(connection: Connection, edition_id: int, now: datetime) -> int:
+    """Write a delivery for each reader due, fix the audience and return it: the commit instant of a publish.
+
+    Due is who is active and not suppressed at this moment. Idempotent: a published edition keeps its audience, and
+    whoever joins later gets the next one. Raises NotFoundError.
+    """
+    row = connection.execute(select(editions).where(editions.c.id == edition_id).with_for_update()).one_or_none()
+    if row is None:
+        raise NotFoundError(f"There is no edition with the number {edition_id}.")
+    if row.state == EditionState.PUBLISHED:
+        return int(row.audience)
+    names = ["edition_id", "subscriber_id", "address", "name", "state", "attempts", "queued_at"]
+    rows = insert(deliveries).from_select(names, _due(edition_id, now))
+    audience = connection.execute(rows.execution_options(preserve_rowcount=True)).rowcount
+    changes = {"state": EditionState.PUBLISHED, "audience": audience}
+    connection.execute(update(editions).where(editions.c.id == edition_id).values(changes))
+    return audience
+
+
+def load_edition(connection: Connection, slug: str) -> StoredEdition | None:
+    """Return an edition by its issue's slug, or None."""
+    row = connection.execute(select(editions).where(editions.c.slug == slug)).one_or_none()
+    return None if row is None else _read(row)
+
+
+def load_source(connection: Connection, slug: str) -> str:
+    """Return the issue file's text as last published or corrected. Raises NotFoundError."""
+    statement = _current(select(revisions.c.source)).where(editions.c.slug == slug)
+    source = connection.execute(statement).scalar_one_or_none()
+    if source is None:
+        raise NotFoundError(f"{slug} was never published.")
+    return str(source)
+
+
+def list_published(connection: Connection) -> list[PublishedIssue]:
+    """Return what the site shows, newest first: every frozen or published issue, by date and then slug."""
+    columns = (
+        editions.c.slug,
+        editions.c.issue_date,
+        revisions.c.source_hash,
+        editions.c.published_at,
+        editions.c.updated_at,
+    )
+    return [PublishedIssue(*row) for row in connection.execute(_newest_first(_current(select(*columns))))]
+
+
+def list_editions(connection: Connection, limit: int | None = None) -> list[EditionLine]:
+    """Return every edition, or the newest `limit`, newest first."""
+    columns = (
+        editions.c.id,
+        editions.c.slug,
+        editions.c.issue_date,
+        editions.c.title,
+        editions.c.state,
+        editions.c.revision,
+        editions.c.published_at,
+        editions.c.audience,
+    )
+    rows = connection.execute(_newest_first(select(*columns)).limit(limit))
+    return [EditionLine(**{**row._mapping, "state": EditionState(row.state)}) for row in rows]
+
+
+def hash_source(source: str) -> str:
+    """Return the SHA-256 (hex) of an issue file's text."""
+    return sha256(source.encode()).hexdigest()
+
+
+def _due(edition_id: int, now: datetime) -> Select[Any]:
+    return (
+        select(
+            literal(edition_id),
+            subscribers.c.id,
+            subscribers.c.address,
+            subscribers.c.name,
+            literal("queued"),
+            literal(0),
+            literal(now, deliveries.c.queued_at.type),
+        )
+        .where(subscribers.c.state == "active", ~is_suppressed(subscribers.c.address_key))
+        .order_by(subscribers.c.id)
+    )
+
+
+def _insert(connection: Connection, edition: Edition, source: str, now: datetime) -> bool:
+    """Store a new edition; return False if another process has stored one of that slug in the meantime."""
+    values = {**_contents(edition), "slug": edition.slug, "state": EditionState.FROZEN}
+    values |= {"published_at": now, "updated_at": now, "revision": 1}
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(editions).values(values).on_conflict_do_nothing().returning(editions.c.id)
+    edition_id = connection.execute(statement).scalar_one_or_none()
+    if edition_id is None:
+        return False
+    _add_revision(connection, edition_id, 1, source, "publish", now)
+    return True
+
+
+def _refreeze(connection: Connection, row: Row[Any], edition: Edition, source: str, now: datetime) -> None:
+    """Replace the contents of an edition that nobody was mailed; its first revision is replaced with it."""
+    changed = _current_source(connection, row) != source
+    values = {**_contents(edition), "updated_at": max(now, row.published_at) if changed else row.updated_at}
+    connection.execute(update(editions).where(editions.c.id == row.id).values(values))
+    if changed:
+        first = (revisions.c.edition_id == row.id) & (revisions.c.number == 1)
+        connection.execute(update(revisions).where(first).values(source=source, source_hash=hash_source(source)))
+
+
+def _check_unchanged(slug: str, before: str, after: str) -> None:
+    if before == after:
+        return
+    lines = difflib.unified_diff(
+        before.splitlines(), after.splitlines(), f"{slug} as published", f"{slug} now", lineterm=""
+    )
+    raise ChangedError(
+        f"{slug} has changed since it was published. Undo the change, or publish it with --correct: "
+        "the site and feeds then show a new revision, and nobody is mailed again.",
+        "\n".join(lines),
+    )
+
+
+def _contents(edition: Edition) -> dict[str, Any]:
+    names = ("issue_date", "title", "subject", "preheader", "language", "page_url", "html", "text", "hash")
+    return {**{name: getattr(edition, name) for name in names}, "sender": asdict(edition.sender)}
+
+
+def _add_revision(
+    connection: Connection, edition_id: int, number: int, source: str, reason: str, now: datetime
+) -> None:
+    values = {"edition_id": edition_id, "number": number, "source": source, "source_hash": hash_source(source)}
+    connection.execute(insert(revisions).values(**values, reason=reason, created_at=now))
+
+
+def _current_source(connection: Connection, row: Row[Any]) -> str:
+    latest = (revisions.c.edition_id == row.id) & (revisions.c.number == row.revision)
+    return str(connection.execute(select(revisions.c.source).where(latest)).scalar_one())
+
+
+def _lock(connection: Connection, slug: str) -> Row[Any] | None:
+    statement = select(editions).where(editions.c.slug == slug).with_for_update()
+    return connection.execute(statement).one_or_none()
+
+
+def _load(connection: Connection, slug: str) -> StoredEdition:
+    return _read(connection.execute(select(editions).where(editions.c.slug == slug)).one())
+
+
+def _read(row: Row[Any]) -> StoredEdition:
+    names = ("slug", "issue_date", "title", "subject", "preheader", "language", "page_url", "html", "text")
+    edition = Edition(**{name: row._mapping[name] for name in names}, sender=Sender(**row.sender))
+    state = EditionState(row.state)
+    return StoredEdition(row.id, edition, state, row.revision, row.published_at, row.updated_at, row.audience)
+
+
+def _current(statement: Select[Any]) -> Select[Any]:
+    latest = (revisions.c.edition_id == editions.c.id) & (revisions.c.number == editions.c.revision)
+    return statement.select_from(editions.join(revisions, latest))
+
+
+def _newest_first(statement: Select[Any]) -> Select[Any]:
+    return statement.order_by(editions.c.issue_date.desc(), editions.c.slug.desc())

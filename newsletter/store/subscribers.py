@@ -1,0 +1,177 @@
+"""Readers: adding, leaving, finding and walking them.
+
+Owns the rule that an address that stays out never becomes a reader again unless the operator says so, and that leaving
+takes effect at once, for queued mail too. Every function works inside the caller's transaction.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from newsletter.mail.address import fold_address
+from newsletter.model.subscriber import Admission, NewSubscriber, Subscriber, SubscriberState, SuppressionReason
+from newsletter.store.deliveries import cancel_deliveries
+from newsletter.store.schema import subscribers
+from newsletter.store.suppression import find_suppressed, lift_suppression, suppress
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """What leaving came to: the reader afterwards, whether anything changed, and how many mails it cancelled."""
+
+    subscriber: Subscriber
+    changed: bool
+    cancelled: int
+
+
+@dataclass(frozen=True, slots=True)
+class BulkCount:
+    """What a batch came to; the three add up to the batch."""
+
+    added: int
+    known: int
+    suppressed: int
+
+
+def add_subscriber(
+    connection: Connection, new: NewSubscriber, now: datetime, *, lift: bool = False
+) -> tuple[Admission, Subscriber | None]:
+    """Add a reader, or say why there is nothing to add; doing it twice changes nothing.
+
+    NEW, or KNOWN and unchanged, or BACK: was gone and reads again, with the new name and language where given.
+    SUPPRESSED: the address stays out, unless `lift`, the operator's word that its owner has asked. A reader who is
+    suspended comes back only by `lift` too.
+    """
+    key = fold_address(new.address)
+    if lift:
+        lift_suppression(connection, key)
+    elif find_suppressed(connection, [key]):
+        return Admission.SUPPRESSED, find_subscriber(connection, new.address)
+    row = connection.execute(_insert(connection).returning(subscribers), _values(new, now)).one_or_none()
+    if row is not None:
+        return Admission.NEW, _read(row)
+    return _readmit(connection, key, new, lift=lift)
+
+
+def find_subscriber(connection: Connection, address: str) -> Subscriber | None:
+    """Return the reader with this address, given in wire form and any case, or None."""
+    key = fold_address(address)
+    row = connection.execute(select(subscribers).where(subscribers.c.address_key == key)).one_or_none()
+    return None if row is None else _read(row)
+
+
+def walk_subscribers(
+    connection: Connection, state: SubscriberState | None = None, after_id: int = 0, batch: int = 2000
+) -> Iterator[Subscriber]:
+    """Yield readers in the order of their numbers, above `after_id`; holds `batch` of them at a time."""
+    statement = select(subscribers).order_by(subscribers.c.id).limit(batch)
+    if state is not None:
+        statement = statement.where(subscribers.c.state == state)
+    rows = _page(connection, statement, after_id)
+    while rows:
+        yield from map(_read, rows)
+        rows = _page(connection, statement, rows[-1].id) if len(rows) == batch else []
+
+
+def mark_left(connection: Connection, address: str, now: datetime) -> Departure | None:
+    """Let a reader leave: no mail that still waits goes out, and the address stays out when a list is imported again.
+
+    Idempotent. None means that nobody has this address; it is kept out all the same.
+    """
+    key = fold_address(address)
+    suppress(connection, [(key, address)], SuppressionReason.LEFT, now)
+    row = connection.execute(
+        select(subscribers).where(subscribers.c.address_key == key).with_for_update()
+    ).one_or_none()
+    if row is None:
+        return None
+    cancelled = cancel_deliveries(connection, row.id, now)
+    if row.state == SubscriberState.LEFT:
+        return Departure(_read(row), changed=False, cancelled=cancelled)
+    changes = {"state": SubscriberState.LEFT, "left_at": now}
+    return Departure(_change(connection, row.id, changes), changed=True, cancelled=cancelled)
+
+
+def add_subscribers(connection: Connection, batch: Sequence[NewSubscriber], now: datetime) -> BulkCount:
+    """Add many readers at once; whoever is known stays as he is, and whoever is suppressed stays out.
+
+    A reader who comes as `left` is kept out from now on.
+    """
+    keyed = [(fold_address(new.address), new) for new in batch]
+    out = find_suppressed(connection, (key for key, _ in keyed))
+    wanted = [new for key, new in keyed if key not in out] if out else batch
+    added = 0
+    if wanted:
+        added = connection.execute(_insert(connection), [_values(new, now) for new in wanted]).rowcount
+        gone = [(fold_address(new.address), new.address) for new in wanted if new.state is SubscriberState.LEFT]
+        suppress(connection, gone, SuppressionReason.LEFT, now)
+    return BulkCount(added=added, known=len(wanted) - added, suppressed=len(batch) - len(wanted))
+
+
+def count_subscribers(connection: Connection) -> dict[SubscriberState, int]:
+    """Return how many readers are in each state; every state is there."""
+    statement = select(subscribers.c.state, func.count()).group_by(subscribers.c.state)
+    counts: dict[str, int] = dict(connection.execute(statement).all())
+    return {state: counts.get(state, 0) for state in SubscriberState}
+
+
+def _readmit(
+    connection: Connection, key: str, new: NewSubscriber, *, lift: bool
+) -> tuple[Admission, Subscriber | None]:
+    """Decide about an address that is already there."""
+    row = connection.execute(_locked(key)).one()
+    if row.state == new.state or row.state == SubscriberState.ACTIVE:
+        return Admission.KNOWN, _read(row)
+    if row.state in (SubscriberState.LEFT, SubscriberState.SUSPENDED) and not lift:
+        return Admission.SUPPRESSED, _read(row)
+    changes: dict[str, Any] = {"state": new.state, "left_at": None}
+    changes |= {name: value for name, value in (("name", new.name), ("language", new.language)) if value}
+    return Admission.BACK, _change(connection, row.id, changes)
+
+
+def _locked(key: str) -> Select[Any]:
+    return select(subscribers).where(subscribers.c.address_key == key).with_for_update()
+
+
+def _insert(connection: Connection) -> Any:
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    return dialect.insert(subscribers).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+
+
+def _values(new: NewSubscriber, now: datetime) -> dict[str, Any]:
+    return {
+        "address": new.address,
+        "address_key": fold_address(new.address),
+        "name": new.name,
+        "state": new.state,
+        "language": new.language,
+        "joined_at": new.joined_at or now,
+        "left_at": (new.left_at or now) if new.state is SubscriberState.LEFT else None,
+        "source": new.source,
+    }
+
+
+def _change(connection: Connection, subscriber_id: int, changes: Mapping[str, Any]) -> Subscriber:
+    statement = update(subscribers).where(subscribers.c.id == subscriber_id).values(changes).returning(subscribers)
+    return _read(connection.execute(statement).one())
+
+
+def _page(connection: Connection, statement: Select[Any], after_id: int) -> Sequence[Row[Any]]:
+    return connection.execute(statement.where(subscribers.c.id > after_id)).all()
+
+
+def _read(row: Row[Any]) -> Subscriber:
+    return Subscriber(
+        id=row.id,
+        address=row.address,
+        name=row.name,
+        state=SubscriberState(row.state),
+        language=row.language,
+        joined_at=row.joined_at,
+        left_at=row.left_at,
+        source=row.source,
+    )

@@ -1,0 +1,206 @@
+"""A relay that says what it is told to, a ledger with readers in it, and an edition to send."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert
+
+from newsletter.config import Smtp
+from newsletter.mail.message import Envelope, compose_envelope, encode_edition
+from newsletter.model.edition import PREFERENCES_FIELD, UNSUBSCRIBE_FIELD, Edition, Sender
+from newsletter.store.database import Database, open_database
+from newsletter.store.editions import StoredEdition, freeze_edition, load_edition, publish_edition
+from newsletter.store.schema import subscribers
+
+KEY = b"k" * 32
+NOW = datetime(2024, 5, 25, 6, 0, tzinfo=UTC)
+
+DROP = "drop"
+"""In a script: close the connection instead of answering."""
+
+DEFAULTS = {
+    "greeting": "220 relay.test ready",
+    "ehlo": "250-relay.test\n250-SIZE 10000000\n250-ENHANCEDSTATUSCODES\n250 HELP",
+    "helo": "250 relay.test",
+    "mail": "250 2.1.0 ok",
+    "rcpt": "250 2.1.5 ok",
+    "data": "354 go on",
+    "dot": "250 2.0.0 queued",
+    "rset": "250 2.0.0 ok",
+    "quit": "221 2.0.0 bye",
+    "auth": "235 2.7.0 welcome",
+    "starttls": "220 2.0.0 go on",
+}
+
+
+@dataclass
+class Relay:
+    """An SMTP server that answers each command from a script: one reply, or a list whose last entry stays.
+
+    `rcpt` and `dot` may be functions of the recipient. `said` is every command it heard, `mails` what it accepted.
+    """
+
+    script: dict[str, str | Sequence[str] | Callable[[str], str]] = field(default_factory=dict)
+    delay: float = 0.0
+    said: list[str] = field(default_factory=list)
+    mails: list[tuple[str, str, bytes]] = field(default_factory=list)
+    connections: int = 0
+    port: int = 0
+
+    def smtp(self, **changes: object) -> Smtp:
+        values = {"host": "127.0.0.1", "port": self.port, "tls": "none", "connections": 1, "timeout": 2.0}
+        return Smtp.model_validate(values | {"data_timeout": 2.0, "local_name": "here.test"} | changes)
+
+    def recipients(self) -> list[str]:
+        return [recipient for _, recipient, _ in self.mails]
+
+    def _answer(self, phase: str, recipient: str = "") -> str:
+        wanted = self.script.get(phase, DEFAULTS[phase])
+        if callable(wanted):
+            return wanted(recipient)
+        if isinstance(wanted, str):
+            return wanted
+        if len(wanted) > 1:
+            self.script[phase] = wanted[1:]
+        return wanted[0]
+
+    @asynccontextmanager
+    async def serve(self, context: ssl.SSLContext | None = None) -> AsyncIterator["Relay"]:
+        tasks: set[asyncio.Task[None]] = set()
+
+        async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.current_task()
+            assert task
+            tasks.add(task)
+            self.connections += 1
+            try:
+                await self._talk(reader, writer)
+            except (ConnectionError, asyncio.IncompleteReadError):
+                pass
+            finally:
+                writer.close()
+                tasks.discard(task)
+
+        server = await asyncio.start_server(meet, "127.0.0.1", 0, ssl=context, limit=2**22)
+        self.port = server.sockets[0].getsockname()[1]
+        try:
+            yield self
+        finally:
+            server.close()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await server.wait_closed()
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        sender = recipient = ""
+        content = b""
+        phase = "greeting"
+        while True:
+            await asyncio.sleep(self.delay)
+            answer = self._answer(phase, recipient)
+            if answer == DROP:
+                return
+            writer.write(answer.replace("\n", "\r\n").encode() + b"\r\n")
+            await writer.drain()
+            if phase == "dot" and answer.startswith("2"):
+                self.mails.append((sender, recipient, content))
+            if answer.startswith(("221", "421", "554 5.3.2 no")):
+                return
+            if phase == "data" and answer.startswith("354"):
+                content = (await reader.readuntil(b"\r\n.\r\n"))[:-3]
+                phase = "dot"
+                continue
+            line = (await reader.readuntil(b"\r\n")).decode().rstrip("\r\n")
+            self.said.append(line)
+            phase = line.split()[0].lower()
+            if phase == "mail":
+                sender = line.split("<")[1].split(">")[0]
+            elif phase == "rcpt":
+                recipient = line.split("<")[1].split(">")[0]
+
+
+@pytest.fixture
+def edition() -> Edition:
+    links = f"https://news.example.org/u/{UNSUBSCRIBE_FIELD}\nhttps://news.example.org/p/{PREFERENCES_FIELD}\n"
+    return Edition(
+        slug="2024-05-25",
+        issue_date=date(2024, 5, 25),
+        title="Twenty-one papers",
+        subject="Twenty-one papers",
+        preheader="What is new",
+        language="en",
+        page_url="https://news.example.org/issues/2024-05-25/",
+        html=f"<p>Grüße\n{links}</p>",
+        text=f".hidden\nGrüße\n{links}",
+        sender=Sender(
+            name="LLM Papers Daily",
+            address="news@example.org",
+            reply_to="",
+            bounce_domain="bounces.example.org",
+            unsubscribe_address="unsubscribe@bounces.example.org",
+            list_id="papers.example.org",
+            list_name="LLM Papers Daily",
+            url="https://news.example.org",
+        ),
+    )
+
+
+@pytest.fixture
+def make_envelope(edition: Edition) -> Callable[[str], Envelope]:
+    frame = encode_edition(edition, NOW)
+
+    def make(address: str = "ann@example.net", subscriber_id: int = 7) -> Envelope:
+        return compose_envelope(frame, KEY, edition_id=1, subscriber_id=subscriber_id, address=address, name="Ann")
+
+    return make
+
+
+@pytest.fixture
+def envelope(make_envelope: Callable[[str], Envelope]) -> Envelope:
+    return make_envelope("ann@example.net")
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    with open_database(f"sqlite:///{tmp_path / 'newsletter.db'}") as opened:
+        yield opened
+
+
+def add_readers(database: Database, addresses: Sequence[str]) -> None:
+    rows = [
+        {
+            "address": address,
+            "address_key": address.lower(),
+            "name": "",
+            "state": "active",
+            "language": "en",
+            "joined_at": NOW,
+            "source": "test",
+        }
+        for address in addresses
+    ]
+    with database.transaction() as connection:
+        connection.execute(insert(subscribers), rows)
+
+
+@pytest.fixture
+def publish(database: Database, edition: Edition) -> Callable[[int], StoredEdition]:
+    """Return a function that publishes the edition to so many readers, `reader1@example.net` and so on."""
+
+    def publish(readers: int) -> StoredEdition:
+        add_readers(database, [f"reader{number}@example.net" for number in range(1, readers + 1)])
+        with database.transaction() as connection:
+            frozen = freeze_edition(connection, edition, "source", NOW)
+            publish_edition(connection, frozen.id, NOW)
+            stored = load_edition(connection, edition.slug)
+        assert stored
+        return stored
+
+    return publish

@@ -1,0 +1,118 @@
+"""What the README's first command promises: the example goes to an outbox and a site folder."""
+
+import email
+import email.policy
+import json
+import re
+from pathlib import Path
+
+import feedparser
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_the_example_reaches_outbox_site_and_feeds(desk) -> None:
+    desk.run("subscribers", "add", "you@example.org")
+    done = desk.run("publish", "2024-05-25")
+    assert "outbox" in done.stdout
+    assert "public" in done.stdout
+    assert len(desk.mails) == 1
+    message = email.message_from_bytes(desk.mails[0].read_bytes(), policy=email.policy.default)
+    assert message["Subject"] == "Summary of LLM research papers published on 25 May 2024"
+    assert message["To"] == "you@example.org"
+    assert (desk.folder / "public/issues/2024-05-25/index.html").is_file()
+    for feed in ("feed.xml", "atom.xml"):
+        parsed = feedparser.parse((desk.folder / "public" / feed).read_bytes())
+        assert not parsed.bozo
+        assert len(parsed.entries) == 1
+    assert len(json.loads((desk.folder / "public/feed.json").read_text())["items"]) == 1
+
+
+def test_publishing_again_mails_nobody_and_changes_no_file(desk) -> None:
+    desk.run("subscribers", "add", "you@example.org")
+    desk.run("publish", "2024-05-25")
+    files = [path for path in desk.folder.rglob("*") if path.is_file() and not path.name.startswith("newsletter.db")]
+    before = {path: path.stat().st_mtime_ns for path in files}
+    done = desk.run("publish", "2024-05-25", "--json")
+    assert json.loads(done.stdout)["mail"]["sent"] == 0
+    assert {path: path.stat().st_mtime_ns for path in files} == before
+
+
+def test_a_reader_who_joins_later_does_not_get_the_old_issue(desk) -> None:
+    desk.run("subscribers", "add", "first@example.org")
+    desk.run("publish", "2024-05-25")
+    desk.run("subscribers", "add", "second@example.org")
+    desk.run("publish", "2024-05-25")
+    assert len(desk.mails) == 1
+
+
+def test_status_proves_the_audit(desk) -> None:
+    desk.run("subscribers", "add", "you@example.org", "me@example.org")
+    desk.run("publish", "2024-05-25")
+    assert "audience 2 = sent 2 + queued 0" in desk.run("status", "2024-05-25").stdout
+    status = json.loads(desk.run("status", "--json").stdout)
+    assert status["holds"] is True
+    assert status["editions"][0]["audit"]["sent"] == 2
+
+
+def test_a_changed_file_is_refused_with_the_diff_and_correct_mends_the_site_alone(desk) -> None:
+    desk.run("subscribers", "add", "you@example.org")
+    desk.run("publish", "2024-05-25")
+    path = desk.folder / "issues/2024-05-25.md"
+    path.write_text(path.read_text().replace("title: Summary of", "title: A mended summary of"))
+    refused = desk.run("publish", "2024-05-25", code=1)
+    assert "+title: A mended summary of" in refused.stderr
+    assert "--correct" in refused.stderr
+    page = desk.folder / "public/issues/2024-05-25/index.html"
+    assert "A mended summary" not in page.read_text()
+    guid = feedparser.parse((desk.folder / "public/feed.xml").read_bytes()).entries[0].id
+    desk.run("publish", "2024-05-25", "--correct")
+    assert "A mended summary" in page.read_text()
+    assert len(desk.mails) == 1
+    mended = feedparser.parse((desk.folder / "public/feed.xml").read_bytes())
+    assert [entry.id for entry in mended.entries] == [guid]
+    desk.run("publish", "2024-05-25")
+    assert len(desk.mails) == 1
+
+
+def test_an_issue_with_an_error_is_not_published_and_says_where(desk) -> None:
+    desk.write("issues/2024-05-26.md", "---\ntitle: T\ndate: 2024-05-27\n---\n\n## News\n\n### [A](notaurl)\n\nText.\n")
+    done = desk.run("publish", "2024-05-26", code=1)
+    assert re.search(r"issues/2024-05-26\.md:\d+:\d+: error: ", done.stdout)
+    assert not (desk.folder / "public").exists()
+    assert "Nothing was published" in desk.run("status").stdout
+
+
+def test_a_draft_is_not_published(desk) -> None:
+    path = desk.folder / "issues/2024-05-25.md"
+    path.write_text(path.read_text().replace("\ndate: 2024-05-25\n", "\ndate: 2024-05-25\ndraft: true\n"))
+    done = desk.run("publish", "2024-05-25", code=1)
+    assert re.search(r"2024-05-25\.md:\d+: the issue is a draft", done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("publish", "2024-05-31"), 1, "2024-05-25"),
+        (("publish",), 2, "DATE|FILE"),
+        (("publsh", "2024-05-25"), 2, "publsh"),
+        (("new", "31 May"), 2, "2024-05-25"),
+        (("--config", "none.toml", "status"), 2, "none.toml"),
+        (("status", "2024-05-25"), 1, "never published"),
+        (("check", "nothing.md"), 1, "nothing.md"),
+        (("subscribers", "add", "not an address"), 1, "not an address"),
+        (("subscribers", "import", "none.csv"), 2, "none.csv"),
+        (("send-test", "2024-05-25", "nobody"), 2, "nobody"),
+    ],
+)
+def test_a_mistake_gets_one_clear_message_and_no_traceback(desk, words, code, says) -> None:
+    done = desk.run(*words, code=code)
+    assert says in done.stderr + done.stdout
+
+
+def test_a_wrong_config_names_every_key(desk) -> None:
+    desk.write("config.toml", '[smtp]\nport = "x"\n[issue]\nfolder = "y"\n')
+    done = desk.run("publish", "2024-05-25", code=2)
+    assert "smtp.port" in done.stderr
+    assert "issue: is not a setting; did you mean issues?" in done.stderr

@@ -1,0 +1,127 @@
+"""The mail in a real browser: on the smallest screen, in the dark, and with its head cut off."""
+
+import os
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from jinja2 import Environment
+from playwright.async_api import Page, async_playwright
+
+from newsletter.config import Settings
+from newsletter.model.issue import Entry, Field, Issue, Markdown, Section
+from newsletter.render.edition import render_edition
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+WIDE = f"""{"Donaudampfschifffahrtsgesellschaftskapitän" * 3} https://example.org/{"long/" * 40}
+
+| {" | ".join(f"Column {at}" for at in range(9))} |
+|{"--|" * 9}
+| {" | ".join("a remark" for at in range(9))} |
+
+```
+{"unbroken" * 30}
+```
+"""
+
+CONTRASTS = """() => {
+  const parse = text => text.match(/[\\d.]+/g).map(Number);
+  const luminance = colour => {
+    const linear = part => part <= .04045 ? part / 12.92 : ((part + .055) / 1.055) ** 2.4;
+    const [r, g, b] = colour.slice(0, 3).map(part => linear(part / 255));
+    return .2126 * r + .7152 * g + .0722 * b;
+  };
+  const ground = element => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = parse(getComputedStyle(at).backgroundColor);
+      if (colour.length === 3 || colour[3] > 0) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const ratios = [];
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement;
+    if (!walker.currentNode.data.trim() || !element.offsetParent || element.className === "bar") continue;
+    const pair = [luminance(parse(getComputedStyle(element).color)), luminance(ground(element))].sort((a, b) => b - a);
+    ratios.push([(pair[0] + .05) / (pair[1] + .05), walker.currentNode.data]);
+  }
+  return ratios;
+}"""
+
+
+@pytest.fixture
+def html(issue: Issue, settings: Settings, environment: Environment) -> str:
+    if not CHROMIUM.exists():
+        reason = f"there is no {CHROMIUM} to look at the mail with"
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{reason}, and CI must look")
+        pytest.skip(reason)
+    wide = Entry(id="w", anchor="w", title="W" * 80, lead=Markdown(WIDE), fields=(Field("L" * 40, Markdown(WIDE)),))
+    sections = (*issue.sections, Section("S" * 60, "wide", entries=(wide,)))
+    return render_edition(replace(issue, sections=sections), settings, environment).html
+
+
+@asynccontextmanager
+async def shown(html: str, width: int, scheme: Literal["light", "dark"] = "light") -> AsyncIterator[Page]:
+    """Show a mail; nothing is fetched, so that images stay empty."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        try:
+            page = await browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+            await page.route("**", lambda route: route.abort())
+            await page.set_content(html)
+            yield page
+        finally:
+            await browser.close()
+
+
+@pytest.mark.parametrize("width", [320, 640, 1200])
+async def test_nothing_is_wider_than_the_screen(html: str, width: int) -> None:
+    async with shown(html, width) as page:
+        assert await page.evaluate("document.documentElement.scrollWidth") == width
+
+
+async def test_nothing_is_wider_than_the_smallest_screen_without_media_queries(html: str) -> None:
+    async with shown(re.sub(r"<style>.*?</style>", "", html, flags=re.DOTALL), 320) as page:
+        assert await page.evaluate("document.documentElement.scrollWidth") == 320
+
+
+@pytest.mark.parametrize(("scheme", "paper"), [("light", "rgb(255, 254, 251)"), ("dark", "rgb(27, 26, 24)")])
+async def test_each_palette_is_applied_and_readable(html: str, scheme: Literal["light", "dark"], paper: str) -> None:
+    async with shown(html, 640, scheme) as page:
+        ground = "getComputedStyle(document.querySelector('.paper')).backgroundColor"
+        assert await page.evaluate(ground) == paper
+        ratios: list[tuple[float, str]] = await page.evaluate(CONTRASTS)
+    assert len(ratios) > 50
+    assert [(ratio, text) for ratio, text in ratios if ratio < 4.5] == []
+
+
+async def test_labels_stand_beside_their_text_and_above_it_on_a_phone(html: str) -> None:
+    places = "['.label', '.label + td'].map(name => document.querySelector(name).getBoundingClientRect().x)"
+    async with shown(html, 640) as page:
+        label, text = await page.evaluate(places)
+        assert text - label >= 60
+    async with shown(html, 320) as page:
+        label, text = await page.evaluate(places)
+        assert label == text
+
+
+async def test_headings_are_read_in_order_and_layout_tables_are_not_announced(html: str) -> None:
+    async with shown(html, 640) as page:
+        levels = "[...document.querySelectorAll('h1,h2,h3')].map(heading => heading.tagName)"
+        found: list[str] = await page.evaluate(levels)
+        assert found == ["H1", "H2", "H3", "H3", "H2", "H2", "H3", "H2", "H3"]
+        announced = "[...document.querySelectorAll('table:not([role=presentation])')].every(t => t.closest('.scroll'))"
+        assert await page.evaluate(announced)
+
+
+async def test_the_preheader_is_not_seen(html: str) -> None:
+    async with shown(html, 640) as page:
+        assert not await page.locator(".hidden").is_visible()

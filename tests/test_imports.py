@@ -1,0 +1,107 @@
+"""The import law of ARCHITECTURE.md, walked over the real source."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent / "newsletter"
+
+GROUND = {"errors", "model", "config", "markup", "sanitise"}
+"""What everything may stand on."""
+
+MAY_IMPORT: dict[str, set[str]] = {
+    "model": {"model"},
+    "errors": {"model"},
+    "config": {"errors"},
+    "markup": set(),
+    "sanitise": set(),
+    "secret": {"errors", "config"},
+    "signing": GROUND | {"mail", "secret"},
+    "issues": GROUND | {"issues"},
+    "render": GROUND | {"render"},
+    "mail": {"model", "errors", "mail"},
+    "store": {"model", "errors", "store", "mail"},  # of mail, an address's key
+    "audience": GROUND | {"audience", "mail", "store"},
+    "delivery": GROUND | {"delivery", "mail", "store", "secret"},
+    "site": GROUND | {"site", "issues", "render"},
+    "app": GROUND | {"secret", "issues", "render", "store"},
+    "publishing": GROUND | {"app", "issues", "render", "site", "store", "delivery"},
+    "previewing": GROUND | {"app", "publishing", "issues", "render", "site", "web"},
+    "web": GROUND | {"web"},
+    "cli": GROUND | {"cli", "app", "mail", "signing", "publishing", "previewing", "audience", "issues", "store", "site"},
+    "__main__": {"cli"},
+    "__init__": set(),
+}
+
+PURE = ("mail", "issues/parse", "issues/check", "delivery/policy", "audience/policy")
+WORLDLY = {"socket", "subprocess", "sqlite3", "urllib.request", "asyncio", "random", "time", "shutil", "tempfile", "os"}
+
+ONE_DOOR = {
+    "feedgen": "render/feed.py",
+    "aiosmtplib": "delivery/",
+    "markdown_it": "markup.py",
+    "mdit_py_plugins": "markup.py",
+    "nh3": "sanitise.py",
+    "css_inline": "render/",
+    "sqlalchemy": "store/",
+    "alembic": "store/",
+    "psycopg": "store/",
+    "starlette": "web/",
+    "uvicorn": "cli/",
+    "click": "cli/",
+    "rich": "cli/",
+    "dns": "signing.py",
+    "email_validator": "mail/address.py",
+    "yaml": "issues/",
+    "unicodeit": "render/",
+    "latex2mathml": "render/",
+    "jinja2": "",
+}
+
+
+def modules() -> list[Path]:
+    return sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno} imports relatively"
+            yield node.module or ""
+
+
+def slice_of(path: Path) -> str:
+    return path.parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", modules(), ids=str)
+def test_a_module_imports_only_what_stands_below_it(path: Path) -> None:
+    allowed = MAY_IMPORT[slice_of(path)]
+    ours = {name.split(".")[1] for name in imports_of(path) if name.startswith("newsletter.")}
+    assert ours <= allowed, f"{path} imports {sorted(ours - allowed)}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=str)
+def test_a_library_enters_by_one_door(path: Path) -> None:
+    for name in imports_of(path):
+        door = ONE_DOOR.get(name.split(".")[0], "")
+        assert str(path).startswith(door), f"{path} imports {name}; its door is {door}"
+
+
+@pytest.mark.parametrize("path", [path for path in modules() if str(path).startswith(PURE)], ids=str)
+def test_a_pure_module_touches_no_world(path: Path) -> None:
+    assert not WORLDLY & set(imports_of(path))
+
+
+def test_every_door_is_used() -> None:
+    used = {name.split(".")[0] for path in modules() for name in imports_of(path)}
+    assert set(ONE_DOOR) <= used
+
+
+def test_no_file_is_a_house_of_one_room() -> None:
+    sizes = {path: len((ROOT / path).read_text(encoding="utf-8").splitlines()) for path in modules()}
+    assert {path: size for path, size in sizes.items() if size > 400} == {}
