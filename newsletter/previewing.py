@@ -7,6 +7,7 @@ from pathlib import Path
 from newsletter.app import App
 from newsletter.config import DEFAULT_NAME
 from newsletter.errors import NewsletterError
+from newsletter.issues.folder import show_path
 from newsletter.model.edition import PublishedIssue
 from newsletter.model.issue import Issue
 from newsletter.model.problem import Problem, Severity
@@ -27,7 +28,7 @@ def make_app(app: App, path: Path, config: Path | None) -> Application:
         files = [*watched, *(file for folder in folders for file in folder.rglob("*") if file.is_file())]
         return tuple(_modified(file) for file in files)
 
-    return make_preview(path, lambda: load_views(config, path), stamp, app.environment)
+    return make_preview(show_path(path), lambda: load_views(config, path), stamp, app.environment)
 
 
 def load_views(config: Path | None, path: Path) -> Views:

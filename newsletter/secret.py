@@ -10,6 +10,7 @@ import secrets
 import stat
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from newsletter.config import Smtp
@@ -77,11 +78,10 @@ def _write_new_secret(path: Path) -> None:
                 file.write(secrets.token_hex(32) + "\n")
                 file.flush()
                 os.fsync(file.fileno())
-            Path(path).hardlink_to(scratch)
+            with suppress(FileExistsError):  # another process was first, and its key is the key
+                path.hardlink_to(scratch)
         finally:
             Path(scratch).unlink()
-    except FileExistsError:
-        pass  # another process was first, and its key is the key
     except OSError as error:
         raise NewsletterError(
             f"{path}: the key that signs personal links can't be made: {error.strerror}. Make the folder writable, or "

@@ -1,5 +1,6 @@
 """`newsletter preview`: show an issue in the browser while it is written."""
 
+import contextlib
 import socket
 import threading
 import webbrowser
@@ -43,7 +44,8 @@ def command(config: Path | None, name: str, port: int, opens: bool) -> int:
         if opens:
             threading.Timer(0.5, webbrowser.open, [address]).start()
         server = uvicorn.Server(uvicorn.Config(web, log_level="error", timeout_graceful_shutdown=1))
-        server.run(sockets=[listener])
+        with contextlib.suppress(KeyboardInterrupt):  # the way it is meant to end
+            server.run(sockets=[listener])
     return 0
 
 

@@ -42,9 +42,9 @@ def short(path: Path | str) -> str:
     return str(path) if relative.startswith("../..") else relative
 
 
-def print_json(value: object) -> None:
+def print_json(value: object, *, one_line: bool = False) -> None:
     """Print one JSON document, times in ISO 8601."""
-    print(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
+    print(json.dumps(value, ensure_ascii=False, indent=None if one_line else 2, default=_plain))
 
 
 def _plain(value: object) -> str:

@@ -4,12 +4,15 @@ Owns the framing of replies (RFC 5321 section 4.2). Refuses to guess: bytes that
 has a reply whose lines disagree about their code.
 """
 
+import re
+
 from newsletter.delivery.policy import parse_reply
 from newsletter.model.delivery import Reply
 
 MAX_REPLY = 16_384
 """A reply that is longer, in bytes, is taken for an attack or a fault; the largest real ones are under 4 KB."""
 
+_PLAIN = re.compile(rb"([2-5]\d\d) ([245]\.\d{1,3}\.\d{1,3}) ([!-~][ -~]{,480}[!-~])\r?")
 _CODES = {b"%d" % code: code for code in range(200, 600)}
 
 
@@ -46,5 +49,8 @@ def read_code(reply: bytes) -> int:
 
 def read_reply(reply: bytes) -> Reply:
     """Return what a reply says; its text is one line, bounded and safe to print."""
+    plain = _PLAIN.fullmatch(reply)
+    if plain and plain[1][0] == plain[2][0]:  # nearly every reply, at a third of the time
+        return Reply(_CODES[plain[1]], plain[2].decode(), plain[3].decode())
     words = b"\n".join(line[4:] for line in reply.split(b"\n")).decode("utf-8", "surrogateescape")
     return parse_reply(read_code(reply), words)

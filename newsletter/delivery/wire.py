@@ -145,6 +145,7 @@ class WireProtocol(SMTPProtocol):
         self.pipeline: Pipeline[Any] | None = None
         self._finished: asyncio.Future[None] | None = None
         self._command_timeout = self._data_timeout = 0.0
+        self._moved = False  # since the clock was looked at
         self._deadline = 0.0
         self._clock: asyncio.TimerHandle | None = None
 
@@ -158,10 +159,11 @@ class WireProtocol(SMTPProtocol):
         try:
             if self._paused:
                 pipeline.pause()
-            self._look_at_clock(begin=True)
+            self._moved = True
             pipeline.start()
-            self._note_progress()
-            await self._finished
+            if not pipeline.finished:
+                self._look_at_clock()
+                await self._finished
         finally:
             self.pipeline = None
             if self._clock is not None:
@@ -169,13 +171,14 @@ class WireProtocol(SMTPProtocol):
 
     def write_pieces(self, pieces: list[bytes]) -> None:
         """Hand bytes to the system, without copying them where it can be avoided."""
-        if self.is_connected:
-            # aiosmtplib names the base class; it is always a stream's transport. TLS makes a record of each piece.
-            transport = cast(asyncio.WriteTransport, self.transport)
-            if self._over_ssl:
-                transport.write(b"".join(pieces))
-            else:
-                transport.writelines(pieces)
+        # aiosmtplib names the base class; it is always a stream's transport.
+        transport = cast(asyncio.WriteTransport | None, self.transport)
+        if transport is None or transport.is_closing():
+            return
+        if self._over_ssl:
+            transport.write(b"".join(pieces))  # TLS makes a record of each piece
+        else:
+            transport.writelines(pieces)
 
     def abort(self) -> None:
         """Close at once, and send nothing of what still waits to be sent."""
@@ -184,9 +187,12 @@ class WireProtocol(SMTPProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes from the server, for whoever has the connection."""
-        if self.pipeline is not None:
-            if self.pipeline.feed(data) or self.pipeline.finished:
-                self._note_progress()
+        pipeline = self.pipeline
+        if pipeline is not None:
+            if pipeline.feed(data):
+                self._moved = True
+            if pipeline.finished:
+                self._finish()
         elif self._response_pending and self._response_waiter and not self._response_waiter.done():
             super().data_received(data)
         else:
@@ -211,33 +217,32 @@ class WireProtocol(SMTPProtocol):
         super().resume_writing()
         if self.pipeline is not None:
             self.pipeline.resume()
-            self._note_progress()
+            self._moved = True
+            if self.pipeline.finished:
+                self._finish()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell everybody who waits."""
         if self.pipeline is not None:
             self.pipeline.lose(f"the connection was lost: {exc}" if exc else "the server closed the connection")
-            self._note_progress()
+            self._finish()
         super().connection_lost(exc)
 
-    def _note_progress(self) -> None:
-        """Set the time limit anew, and wake `run` when all is done."""
-        if self.pipeline is None or self._finished is None:
-            return
-        if self.pipeline.finished:
-            if not self._finished.done():
-                self._finished.set_result(None)
-            return
-        limit = self._data_timeout if self.pipeline.awaiting is Phase.DOT else self._command_timeout
-        self._deadline = self._loop.time() + limit
+    def _finish(self) -> None:
+        if self._finished is not None and not self._finished.done():
+            self._finished.set_result(None)
 
-    def _look_at_clock(self, *, begin: bool = False) -> None:
-        """End the pipeline when its time is up; one timer a connection, instead of one a reply."""
-        if self.pipeline is None:
+    def _look_at_clock(self) -> None:
+        """End the pipeline when its time is up; one timer a connection costs less than one a reply."""
+        pipeline, now = self.pipeline, self._loop.time()
+        if pipeline is None or pipeline.finished:
             return
-        if not begin and self._loop.time() >= self._deadline:
-            self.pipeline.lose("the server didn't answer in time")
-            self._note_progress()
+        if self._moved:
+            self._moved = False
+            self._deadline = now + (self._data_timeout if pipeline.awaiting is Phase.DOT else self._command_timeout)
+        elif now >= self._deadline:
+            pipeline.lose("the server didn't answer in time")
+            self._finish()
             return
         tick = min(self._command_timeout, self._data_timeout) / _CHECKS
         self._clock = self._loop.call_later(tick, self._look_at_clock)

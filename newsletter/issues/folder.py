@@ -135,17 +135,19 @@ def _markdown_files(folder: Path) -> list[Path]:
     try:
         with os.scandir(folder) as items:
             names = [item.name for item in items if item.name.endswith(".md") and item.is_file()]
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return []
+    except OSError as error:
+        raise NotFoundError(f"The issues folder {show_path(folder)} can't be read: {error.strerror}.") from None
     return [folder / name for name in names if not name.startswith(".") and name.lower() != "readme.md"]
 
 
 def _find_path(folder: Path, path: Path) -> Path:
     """Return a path as given, or as a file's name in the folder."""
     for candidate in (path, folder / path):
-        if candidate.is_file():
+        if os.path.isfile(candidate):  # noqa: PTH113 - Path.is_file raises for a name that is too long
             return candidate
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - as above
         raise NotFoundError(f"{path} is a folder. Give the date of an issue, or the path of its file.")
     raise NotFoundError(f"There is no file {path}. {_describe(list_issue_files(folder), path.stem)}")
 

@@ -192,7 +192,7 @@ def _build_sections(slug: str, outline: _Outline, known: Known, findings: Findin
         findings.error((heading.line, 1), "entry-outside-section", "This entry stands before the first section.", hint)
         loose = _build_entries(slug, outline, 0, starts[0] if starts else len(outline.headings), known, taken, findings)
         sections.append(Section("Untitled", _anchor("untitled", taken), entries=loose, line=heading.line))
-    for start, end in zip(starts, [*starts[1:], len(outline.headings)], strict=True):
+    for start, end in zip(starts, [*starts[1:], len(outline.headings)], strict=False):
         sections.append(_build_section(slug, outline, start, end, known, taken, findings))
     return tuple(sections)
 

@@ -6,7 +6,7 @@ within the site are relative, so that a copy works at any address; what leaves t
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from urllib.parse import urlsplit
 
 from jinja2 import Environment
@@ -14,13 +14,17 @@ from markupsafe import Markup
 
 from newsletter.config import Settings
 from newsletter.model.issue import Entry, Issue, Markdown
-from newsletter.render.content import GENERATOR, Card, plain_title, shorten
+from newsletter.render.content import GENERATOR, Card, shorten
 from newsletter.render.environment import render_template
 from newsletter.render.language import direction_of
 from newsletter.render.links import resolve_links
 from newsletter.render.markdown import Medium, render_html, render_title
+from newsletter.render.maths import render_plain_title
 from newsletter.render.text import render_summary
 from newsletter.render.urls import ATOM_PATH, JSON_FEED_PATH, RSS_PATH, archive_url, entry_url, issue_url, paper_url
+
+_ENTRY_LEVEL = 3
+"""The level of an entry's heading on its issue's page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ def render_issue(frame: Frame, issue: Issue, card: Card, previous: Card | None, 
     structured = {
         "@context": "https://schema.org",
         "@type": "Article",
-        "headline": plain_title(card.title),
+        "headline": render_plain_title(card.title),
         "description": card.summary,
         "url": url,
         "mainEntityOfPage": url,
@@ -94,7 +98,7 @@ def render_issue(frame: Frame, issue: Issue, card: Card, previous: Card | None, 
         card=card,
         previous=previous,
         following=following,
-        html=partial(render_html, references=issue.references, medium=Medium.PAGE),
+        html=partial(_body, issue),
         structured=structured,
     )
 
@@ -180,7 +184,7 @@ def _render(
         "base": base,
         "url": url,
         "title": title,
-        "plain_title": plain_title,
+        "plain_title": render_plain_title,
         "shown_title": partial(render_title, medium=Medium.PAGE),
         "description": description or publication.tagline,
         "language": language or publication.language,
@@ -215,9 +219,22 @@ def _relative(base: str, root: str, url: str) -> str:
     return url
 
 
+def _body(issue: Issue, body: Markdown, under: int = _ENTRY_LEVEL) -> Markup:
+    return _render_once(body.source, tuple(issue.references.items()), under)
+
+
+@lru_cache(maxsize=1024)
+def _render_once(source: str, references: tuple[tuple[str, tuple[str, str]], ...], under: int) -> Markup:
+    """Return a body as HTML; kept for a while, as an entry is shown on its issue's page and on its paper's."""
+    return render_html(Markdown(source), dict(references), medium=Medium.PAGE, under=under)
+
+
 def _body_elsewhere(base: str, appearance: Appearance, body: Markdown) -> Markup:
     """Return a body of an issue for a paper's page: its relative links still lead to where they did."""
-    html = render_html(body, appearance.issue.references, medium=Medium.PAGE, under=2)
+    html = _body(appearance.issue, body)
+    if "<h" in html:
+        # Its own headings stand one level higher on a paper's page.
+        html = _body(appearance.issue, body, _ENTRY_LEVEL - 1)
     return resolve_links(html, issue_url(base, appearance.card.slug))
 
 
@@ -247,7 +264,7 @@ def _submitted(entry: Entry) -> str:
 def _citation(entry: Entry, authors: Sequence[str], url: str) -> list[tuple[str, str]]:
     """Return the meta tags that reference managers read, as name and content."""
     names = {"arxiv": "citation_arxiv_id", "doi": "citation_doi"}
-    tags = [("citation_title", plain_title(entry.title)), *(("citation_author", name) for name in authors)]
+    tags = [("citation_title", render_plain_title(entry.title)), *(("citation_author", name) for name in authors)]
     if submitted := _submitted(entry):
         tags.append(("citation_publication_date", submitted))
     if entry.identifier:
@@ -258,7 +275,7 @@ def _citation(entry: Entry, authors: Sequence[str], url: str) -> list[tuple[str,
 def _scholarly_article(entry: Entry, authors: Sequence[str], url: str) -> dict[str, object]:
     article: dict[str, object] = {
         "@type": "ScholarlyArticle",
-        "name": plain_title(entry.title),
+        "name": render_plain_title(entry.title),
         "author": [{"@type": "Person", "name": name} for name in authors],
     }
     if entry.identifier:

@@ -17,6 +17,7 @@ from newsletter.render.environment import render_template
 from newsletter.render.feed import FeedInfo, FeedItem, compose_item_id
 from newsletter.render.links import resolve_links
 from newsletter.render.markdown import Medium, render_html, render_title
+from newsletter.render.maths import render_plain_title
 from newsletter.render.text import render_summary
 from newsletter.render.urls import entry_url, issue_url
 
@@ -98,7 +99,7 @@ def compose_feed_item(issue: Issue, card: Card, settings: Settings, environment:
     return FeedItem(
         id=compose_item_id(settings.site.id_url or publication.url, card.slug, card.published_at),
         url=issue_url(publication.url, card.slug),
-        title=plain_title(card.title),
+        title=render_plain_title(card.title),
         summary=card.summary,
         html=str(render_feed_content(issue, settings, environment)),
         authors=issue.authors or (publication.editor or publication.title,),
@@ -121,11 +122,6 @@ def compose_feed_info(settings: Settings) -> FeedInfo:
         author=publication.editor or publication.title,
         generator=GENERATOR,
     )
-
-
-def plain_title(title: str) -> str:
-    """Return a title as plain text, its maths put into characters."""
-    return render_title(title, medium=Medium.FEED).striptags() if "$" in title else title
 
 
 def shorten(text: str, length: int = 200) -> str:

@@ -77,6 +77,7 @@ class _UnreadableError(ValueError):
     """Some TeX has no decent form in Unicode."""
 
 
+@lru_cache(maxsize=1024)
 def render_mathml(tex: str, *, block: bool = False) -> Markup:
     """Return MathML, or the TeX in `<code>` when it can't be converted."""
     try:

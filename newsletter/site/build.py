@@ -37,8 +37,8 @@ from newsletter.site.files import (
 from newsletter.site.plan import USERS_FIRST, Page, Sources, plan_site
 from newsletter.site.record import Output, Record, parse_record, render_record
 
-PARSED_KEPT = 64
-"""Issues kept parsed during a build: more than a feed usually has, few enough for a small machine."""
+PARSED_KEPT = 512
+"""Issues kept parsed during a build, at some 80 kB each; what goes beyond is parsed again when its page is written."""
 
 
 @dataclass(frozen=True, slots=True)

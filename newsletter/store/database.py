@@ -194,7 +194,13 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     # The driver's own transactions begin too late and lose updates; see _begin_sqlite.
     connection.isolation_level = None
     connection.create_function("sha256_hex", 1, hash_key, deterministic=True)
-    for pragma in ("foreign_keys=ON", "synchronous=FULL", "cache_size=-65536", "temp_store=MEMORY"):
+    for pragma in (
+        "foreign_keys=ON",
+        "synchronous=FULL",
+        "cache_size=-65536",
+        "temp_store=MEMORY",
+        "wal_autocheckpoint=16384",
+    ):
         connection.execute(f"PRAGMA {pragma}")
     _write_ahead(connection, time.monotonic() + BUSY_SECONDS)
 

@@ -51,6 +51,8 @@ def is_suppressed(address_key: ColumnElement[str]) -> Exists:
 
 def find_suppressed(connection: Connection, address_keys: Iterable[str]) -> set[str]:
     """Return those of the keys whose addresses stay out."""
+    if connection.execute(select(1).select_from(suppressions).limit(1)).one_or_none() is None:
+        return set()
     hashes = {hash_key(key): key for key in address_keys}
     wanted = list(hashes)
     found: set[str] = set()

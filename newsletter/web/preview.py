@@ -4,9 +4,9 @@ Serves this machine only. Owns the frame around the views; what is in them comes
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from jinja2 import Environment
 from starlette.applications import Starlette
@@ -21,8 +21,8 @@ from newsletter.model.problem import Problem
 Application = Starlette
 POLL_SECONDS = 0.3
 
-DARK_QUERY = "@media (prefers-color-scheme: dark)"
-"""How the templates spell it; the preview forces it on or off, whatever this browser prefers."""
+DARK_QUERY = re.compile(r"@media\s*\(\s*prefers-color-scheme\s*:\s*dark\s*\)")
+"""The preview forces it on or off, whatever this browser prefers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Views:
 
 
 def make_preview(
-    path: Path, load_views: Callable[[], Views], stamp: Callable[[], object], environment: Environment
+    path: str, load_views: Callable[[], Views], stamp: Callable[[], object], environment: Environment
 ) -> Application:
     """Return the application. `stamp` changes when something was saved; `load_views` renders anew."""
     preview = _Preview(path, load_views, stamp, environment)
@@ -61,7 +61,7 @@ class _Preview:
     """The last rendering and the stamp it was made at; lives as long as the server."""
 
     def __init__(
-        self, path: Path, load_views: Callable[[], Views], stamp: Callable[[], object], environment: Environment
+        self, path: str, load_views: Callable[[], Views], stamp: Callable[[], object], environment: Environment
     ) -> None:
         self._path = path
         self._load_views = load_views
@@ -80,13 +80,12 @@ class _Preview:
     def frame(self, request: Request) -> Response:
         """Show everything side by side."""
         template = self._environment.get_template("preview/frame.html")
-        return HTMLResponse(template.render(views=self.views(), path=str(self._path)))
+        return HTMLResponse(template.render(views=self.views(), path=self._path))
 
     def mail(self, request: Request) -> Response:
         """Show the mail as a client would that prefers light or dark."""
         dark = request.query_params.get("scheme") == "dark"
-        html = self.views().mail.replace(DARK_QUERY, "@media all" if dark else "@media not all")
-        return HTMLResponse(html)
+        return HTMLResponse(DARK_QUERY.sub("@media all" if dark else "@media not all", self.views().mail))
 
     def text(self, request: Request) -> Response:
         """Show the text part."""

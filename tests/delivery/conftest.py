@@ -1,20 +1,22 @@
 """A relay that says what it is told to, a ledger with readers in it, and an edition to send."""
 
 import asyncio
+import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 import pytest
 from sqlalchemy import insert
 
 from newsletter.config import Smtp
 from newsletter.mail.message import Envelope, compose_envelope, encode_edition
+from newsletter.model.delivery import Audit
 from newsletter.model.edition import PREFERENCES_FIELD, UNSUBSCRIBE_FIELD, Edition, Sender
-from newsletter.store.database import Database, open_database
+from newsletter.store.database import Database
+from newsletter.store.deliveries import count_deliveries
 from newsletter.store.editions import StoredEdition, freeze_edition, load_edition, publish_edition
 from newsletter.store.schema import subscribers
 
@@ -39,6 +41,12 @@ DEFAULTS = {
 }
 
 
+def find_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @dataclass
 class Relay:
     """An SMTP server that answers each command from a script: one reply, or a list whose last entry stays.
@@ -46,8 +54,10 @@ class Relay:
     `rcpt` and `dot` may be functions of the recipient. `said` is every command it heard, `mails` what it accepted.
     """
 
-    script: dict[str, str | Sequence[str] | Callable[[str], str]] = field(default_factory=dict)
-    delay: float = 0.0
+    script: Mapping[str, str | Sequence[str] | Callable[[str], str]] = field(default_factory=dict)
+    delays: dict[str, float] = field(default_factory=dict)
+    most_connections: int = 1000
+    drop_in_body: bool = False
     said: list[str] = field(default_factory=list)
     mails: list[tuple[str, str, bytes]] = field(default_factory=list)
     connections: int = 0
@@ -67,7 +77,7 @@ class Relay:
         if isinstance(wanted, str):
             return wanted
         if len(wanted) > 1:
-            self.script[phase] = wanted[1:]
+            self.script = {**self.script, phase: wanted[1:]}
         return wanted[0]
 
     @asynccontextmanager
@@ -80,7 +90,10 @@ class Relay:
             tasks.add(task)
             self.connections += 1
             try:
-                await self._talk(reader, writer)
+                if len(tasks) > self.most_connections:
+                    writer.write(b"421 4.7.0 too many connections\r\n")
+                else:
+                    await self._talk(reader, writer)
             except (ConnectionError, asyncio.IncompleteReadError):
                 pass
             finally:
@@ -103,7 +116,7 @@ class Relay:
         content = b""
         phase = "greeting"
         while True:
-            await asyncio.sleep(self.delay)
+            await asyncio.sleep(self.delays.get(phase, 0.0))
             answer = self._answer(phase, recipient)
             if answer == DROP:
                 return
@@ -114,6 +127,9 @@ class Relay:
             if answer.startswith(("221", "421", "554 5.3.2 no")):
                 return
             if phase == "data" and answer.startswith("354"):
+                if self.drop_in_body:
+                    await reader.readexactly(1000)
+                    return
                 content = (await reader.readuntil(b"\r\n.\r\n"))[:-3]
                 phase = "dot"
                 continue
@@ -167,10 +183,22 @@ def envelope(make_envelope: Callable[[str], Envelope]) -> Envelope:
     return make_envelope("ann@example.net")
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    with open_database(f"sqlite:///{tmp_path / 'newsletter.db'}") as opened:
-        yield opened
+def publish(database: Database, edition: Edition, readers: int) -> StoredEdition:
+    """Publish the edition to so many readers, `reader1@example.net` and so on."""
+    add_readers(database, [f"reader{number}@example.net" for number in range(1, readers + 1)])
+    with database.transaction() as connection:
+        frozen = freeze_edition(connection, edition, "source", NOW)
+        publish_edition(connection, frozen.id, NOW)
+        stored = load_edition(connection, edition.slug)
+    assert stored
+    return stored
+
+
+def audit(database: Database, stored: StoredEdition) -> Audit:
+    with database.read() as connection:
+        found = count_deliveries(connection, stored.id)
+    assert found.holds
+    return found
 
 
 def add_readers(database: Database, addresses: Sequence[str]) -> None:
@@ -188,19 +216,3 @@ def add_readers(database: Database, addresses: Sequence[str]) -> None:
     ]
     with database.transaction() as connection:
         connection.execute(insert(subscribers), rows)
-
-
-@pytest.fixture
-def publish(database: Database, edition: Edition) -> Callable[[int], StoredEdition]:
-    """Return a function that publishes the edition to so many readers, `reader1@example.net` and so on."""
-
-    def publish(readers: int) -> StoredEdition:
-        add_readers(database, [f"reader{number}@example.net" for number in range(1, readers + 1)])
-        with database.transaction() as connection:
-            frozen = freeze_edition(connection, edition, "source", NOW)
-            publish_edition(connection, frozen.id, NOW)
-            stored = load_edition(connection, edition.slug)
-        assert stored
-        return stored
-
-    return publish

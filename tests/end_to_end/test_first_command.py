@@ -101,7 +101,7 @@ def test_a_draft_is_not_published(desk) -> None:
         (("--config", "none.toml", "status"), 2, "none.toml"),
         (("status", "2024-05-25"), 1, "never published"),
         (("check", "nothing.md"), 1, "nothing.md"),
-        (("subscribers", "add", "not an address"), 1, "not an address"),
+        (("subscribers", "add", "not an address"), 2, "not an address"),
         (("subscribers", "import", "none.csv"), 2, "none.csv"),
         (("send-test", "2024-05-25", "nobody"), 2, "nobody"),
     ],

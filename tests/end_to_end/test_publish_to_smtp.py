@@ -21,6 +21,7 @@ from aiosmtpd.controller import Controller
 
 from newsletter.mail.token import Purpose, read_token
 from newsletter.mail.verp import read_envelope_sender
+from newsletter.secret import load_secret
 from newsletter.store.database import open_database
 from newsletter.store.subscribers import walk_subscribers
 
@@ -123,7 +124,7 @@ def test_a_thousand_readers_get_exactly_one_mail_of_their_own(desk, serve) -> No
         assert json.loads(desk.run("publish", "2024-05-25", "--json").stdout)["mail"]["sent"] == 0
         taken = mails()
     assert Counter(recipient for _, recipient, _ in taken) == {f"reader{n}@example.net": 1 for n in range(READERS)}
-    secret = (desk.folder / "newsletter.secret").read_bytes()
+    secret = load_secret(desk.folder / "newsletter.secret")
     ids = subscriber_ids(desk.folder / "newsletter.db")
     for sender, recipient, message in taken:
         check_mail(secret, ids[recipient], sender, recipient, message)

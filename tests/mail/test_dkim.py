@@ -90,7 +90,11 @@ def tags_of(signature: bytes) -> dict[str, str]:
 
 def make_frame(segments: list[bytes], fields: list[int]) -> Frame:
     """A frame whose body is as untidy as our encoder never writes it."""
-    head = (b"From: news@example.org\r\nTo: ", b"\r\nSubject:  a \t b\r\n  c  \r\nX-Id: <", b">\r\n\r\n")
+    head = (
+        b"From: news@example.org\r\nTo: ",
+        b"\r\nX-Twice: a\r\nSubject:  a \t b\r\n  c  \r\nX-Twice:b\r\nX-Id: <",
+        b">\r\n\r\n",
+    )
     return Frame("slug", "example.org", (*head[:2], head[2] + segments[0], *segments[1:]), (0, 1, *fields))
 
 
@@ -211,6 +215,11 @@ def test_a_relay_may_add_its_own_headers(edition: Edition) -> None:
     )
     assert accepts(message, 0)
     assert accepts(message, 1)
+
+
+def test_a_last_line_that_smtp_will_end_is_signed_as_ended() -> None:
+    for body in (b"", b"a", b"a \t", b" \t", b"\r\n "):
+        assert accepts(sign(make_frame([body], [])) + b"\r\n", 0)
 
 
 def test_without_ed25519_there_is_one_signature(edition: Edition) -> None:

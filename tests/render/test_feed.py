@@ -220,7 +220,7 @@ def test_newsboat_reads_the_feed(render: Any, tmp_path: Path) -> None:
     feed.write_bytes(render(INFO, [item(24), item(25)]))
     (tmp_path / "urls").write_text(f"file://{feed}\n")
     (tmp_path / "config").write_text("")
-    files = ["-u", tmp_path / "urls", "-c", tmp_path / "cache.db", "-C", tmp_path / "config"]
+    files = ["-u", str(tmp_path / "urls"), "-c", str(tmp_path / "cache.db"), "-C", str(tmp_path / "config")]
     environ = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TERM": "dumb"}
     run = subprocess.run(
         [program, *files, "-x", "reload", "print-unread"], env=environ, capture_output=True, check=True, timeout=60

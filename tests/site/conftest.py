@@ -56,6 +56,14 @@ class Ledger:
         digest = hashlib.sha256(source.encode()).hexdigest()
         self.published[slug] = replace(old, source_hash=digest, updated_at=old.updated_at + later)
 
+    def source(self, day: date, papers: Sequence[str] = (), **words: str) -> str:
+        return issue_source(day, papers, **words)
+
+    def again(self, folder: Path) -> "Ledger":
+        """Return the same publication with another folder."""
+        site = self.settings.site.model_copy(update={"folder": folder})
+        return Ledger(self.settings.model_copy(update={"site": site}), self.published, self.sources)
+
     def load(self, slug: str) -> str:
         self.loaded.append(slug)
         return self.sources[slug]

@@ -1,0 +1,197 @@
+"""Adding, removing, importing and exporting readers.
+
+Owns the transactions: one for each reader by hand, one for each batch of an import. Decides through `audience.policy`.
+An import that is interrupted keeps its finished batches; running it again goes on, because who is known stays as he is.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import BinaryIO, TextIO
+
+from newsletter.audience.policy import HEADER, Columns, parse_header, parse_line, parse_row, render_row
+from newsletter.audience.rows import BadRow, Row, read_rows
+from newsletter.errors import UsageError
+from newsletter.mail.address import Address, AddressError, normalise_address
+from newsletter.model.subscriber import Admission, NewSubscriber, Subscriber, SubscriberState
+from newsletter.store import subscribers as store
+from newsletter.store.database import Database
+
+BATCH = 20_000
+"""Readers in one transaction of an import: few enough to keep publishing from waiting, many enough to be fast."""
+
+BAD_ROWS_SHOWN = 20
+
+_OTHER_FILES = (
+    ("\udcff\udcfe", "is in UTF-16"),
+    ("\udcfe\udcff", "is in UTF-16"),
+    ("PK\x03\x04", "is a spreadsheet or a ZIP archive"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What became of every row: `added + known + suppressed + bad_total` is all of them.
+
+    `bad` holds the first few of `bad_total`. `ignored` are the headings of columns that were not kept.
+    """
+
+    added: int
+    known: int
+    suppressed: int
+    bad: tuple[BadRow, ...]
+    bad_total: int
+    ignored: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Running:
+    """The counts of an import under way."""
+
+    on_bad: Callable[[BadRow], None]
+    counts: dict[str, int] = field(default_factory=lambda: {"added": 0, "known": 0, "suppressed": 0})
+    bad: list[BadRow] = field(default_factory=list)
+    bad_total: int = 0
+    line: int = 0
+
+    def put_aside(self, row: BadRow) -> None:
+        self.bad_total += 1
+        if len(self.bad) < BAD_ROWS_SHOWN:
+            self.bad.append(row)
+        self.on_bad(row)
+
+
+def add_subscriber(
+    database: Database, text: str, now: datetime, *, name: str = "", language: str = "", lift: bool = False
+) -> tuple[Admission, Subscriber | None]:
+    """Add the reader whose address is `text`, by the operator's hand.
+
+    `lift` lets in an address that stays out; without it the answer is SUPPRESSED, and the reader, if any, unchanged.
+    Raises UsageError for what is no address or no name.
+    """
+    try:
+        new = NewSubscriber(normalise_address(text).wire, parse_line(name, "name"), language=language, source="by hand")
+    except ValueError as error:
+        raise UsageError(_sentence(error)) from None
+    with database.transaction() as connection:
+        return store.add_subscriber(connection, new, now, lift=lift)
+
+
+def remove_subscriber(database: Database, text: str, now: datetime) -> store.Departure | None:
+    """Let a reader leave at once, and keep the address out of later imports.
+
+    None means that nobody has this address; it stays out from now on all the same. Raises UsageError.
+    """
+    address = _parse_address(text)
+    with database.transaction() as connection:
+        return store.mark_left(connection, address.wire, now)
+
+
+def find_subscriber(database: Database, text: str) -> Subscriber | None:
+    """Return the reader with this address, or None. Raises UsageError for what is no address."""
+    address = _parse_address(text)
+    with database.read() as connection:
+        return store.find_subscriber(connection, address.wire)
+
+
+def import_subscribers(
+    database: Database,
+    stream: BinaryIO,
+    now: datetime,
+    on_progress: Callable[[int], None],
+    *,
+    source: str = "import",
+    on_bad: Callable[[BadRow], None] = lambda _row: None,
+) -> ImportReport:
+    """Import a CSV file, in batches and in bounded memory; `stream` is read once and left open.
+
+    `on_progress` is told how many lines are done, `on_bad` every row that can't be used, as it is met. Raises
+    UsageError for a file that can't be understood at all; nothing is imported from it then.
+    """
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    try:
+        rows = read_rows(text)
+        running = _Running(on_bad)
+        columns, first = _read_header(rows)
+        readers = _parse_rows(rows if first is None else _chain(first, rows), columns, source, running)
+        for batch in _batches(readers, BATCH):
+            with database.transaction() as connection:
+                count = store.add_subscribers(connection, batch, now)
+            for name in running.counts:
+                running.counts[name] += getattr(count, name)
+            on_progress(running.line)
+        on_progress(running.line)
+    finally:
+        text.detach()
+    return ImportReport(**running.counts, bad=tuple(running.bad), bad_total=running.bad_total, ignored=columns.ignored)
+
+
+def export_subscribers(database: Database, stream: TextIO, state: SubscriberState | None = None) -> int:
+    """Write readers as CSV, as they are at one moment; return how many. An import takes the file back unchanged.
+
+    `stream` must not translate line ends (`newline=""`).
+    """
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(HEADER)
+    written = 0
+    with database.read() as connection:
+        for written, subscriber in enumerate(store.walk_subscribers(connection, state), 1):  # noqa: B007 - the count
+            writer.writerow(render_row(subscriber))
+    return written
+
+
+def _parse_address(text: str) -> Address:
+    try:
+        return normalise_address(text)
+    except AddressError as error:
+        raise UsageError(_sentence(error)) from None
+
+
+def _read_header(rows: Iterator[Row | BadRow]) -> tuple[Columns, Row | None]:
+    """Return the columns, and the first row where it is a reader already."""
+    row = next(rows, None)
+    if row is None:
+        raise UsageError("The file is empty. It needs a line that names its columns, such as: address,name")
+    for sign, kind in _OTHER_FILES:
+        if row.text.startswith(sign):
+            raise UsageError(f"The file {kind}. Save it as CSV in UTF-8, and import that.")
+    if isinstance(row, BadRow):
+        raise UsageError(f"Line {row.line}: {row.reason} This line must name the columns, such as: address,name")
+    columns = parse_header(row)
+    return columns, None if columns.has_header else row
+
+
+def _parse_rows(
+    rows: Iterable[Row | BadRow], columns: Columns, source: str, running: _Running
+) -> Iterator[NewSubscriber]:
+    """Yield the readers, and put the rows aside that describe none."""
+    for row in rows:
+        running.line = row.line
+        parsed = row if isinstance(row, BadRow) else parse_row(row, columns, source)
+        if isinstance(parsed, BadRow):
+            running.put_aside(parsed)
+        else:
+            yield parsed
+
+
+def _chain(first: Row, rest: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
+    yield first
+    yield from rest
+
+
+def _batches(readers: Iterable[NewSubscriber], size: int) -> Iterator[list[NewSubscriber]]:
+    batch: list[NewSubscriber] = []
+    for reader in readers:
+        batch.append(reader)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _sentence(error: ValueError) -> str:
+    text = str(error)
+    return text[0].upper() + text[1:]
