@@ -17,6 +17,7 @@ from newsletter.issues.check import EarlierWork, check_edition, check_issue
 from newsletter.issues.folder import (
     earlier_works,
     find_issue_file,
+    list_clashing_files,
     list_issue_files,
     list_misnamed_files,
     load_file,
@@ -82,7 +83,7 @@ def check_issues(app: App, names: Sequence[str], progress: Progress) -> tuple[in
         paths: Sequence[Path] = [find_issue_file(folder, name) for name in names]
         problems: list[Problem] = []
     else:
-        paths, problems = list_issue_files(folder), list(list_misnamed_files(folder))
+        paths, problems = list_issue_files(folder), [*list_misnamed_files(folder), *list_clashing_files(folder)]
     earlier: dict[str, EarlierWork] = {}
     for done, path in enumerate(paths, 1):
         # All files come oldest first, so what was read so far is what is earlier: each is skimmed once.

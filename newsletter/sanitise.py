@@ -40,10 +40,8 @@ ALLOWED_ATTRIBUTES: dict[str, frozenset[str]] = {
     "*": frozenset({"lang", "dir", "title"}),
     "a": frozenset({"href"}),
     "img": frozenset({"src", "alt", "width", "height", "align"}),
-    "blockquote": frozenset({"cite"}),
-    "q": frozenset({"cite"}),
-    "del": frozenset({"cite", "datetime"}),
-    "ins": frozenset({"cite", "datetime"}),
+    "del": frozenset({"datetime"}),
+    "ins": frozenset({"datetime"}),
     "time": frozenset({"datetime"}),
     "ol": frozenset({"start", "type", "reversed"}),
     "li": frozenset({"value"}),
@@ -75,7 +73,8 @@ ALLOWED_STYLES = frozenset({"text-align"})
 
 ALLOWED_SCHEMES = frozenset({"http", "https", "mailto"})
 
-_ADDRESSES = frozenset({"href", "src", "cite"})
+# nh3 looks at the scheme of these; it doesn't at that of `cite`, which is why no tag may have one.
+_ADDRESSES = frozenset({"href", "src"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ GROUND = {"errors", "model", "config", "markup", "sanitise"}
 MAY_IMPORT: dict[str, set[str]] = {
     "model": {"model"},
     "errors": {"model"},
-    "config": {"errors"},
+    "config": {"config", "errors"},
     "markup": set(),
     "sanitise": set(),
     "secret": {"errors", "config"},
@@ -30,7 +30,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "publishing": GROUND | {"app", "issues", "render", "site", "store", "delivery"},
     "previewing": GROUND | {"app", "publishing", "issues", "render", "site", "web"},
     "web": GROUND | {"web"},
-    "cli": GROUND | {"cli", "app", "mail", "signing", "publishing", "previewing", "audience", "issues", "store", "site"},
+    "cli": GROUND
+    | {"cli", "app", "mail", "signing", "publishing", "previewing", "audience", "issues", "store", "site"},
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -7,7 +7,7 @@ An import that is interrupted keeps its finished batches; running it again goes 
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import BinaryIO, TextIO
 
@@ -56,7 +56,8 @@ class _Running:
     bad_total: int = 0
     line: int = 0
 
-    def put_aside(self, row: BadRow) -> None:
+    def put_aside(self, bad: BadRow) -> None:
+        row = replace(bad, text=_printable(bad.text))
         self.bad_total += 1
         if len(self.bad) < BAD_ROWS_SHOWN:
             self.bad.append(row)
@@ -125,7 +126,8 @@ def import_subscribers(
         on_progress(running.line)
     finally:
         text.detach()
-    return ImportReport(**running.counts, bad=tuple(running.bad), bad_total=running.bad_total, ignored=columns.ignored)
+    ignored = tuple(map(_printable, columns.ignored))
+    return ImportReport(**running.counts, bad=tuple(running.bad), bad_total=running.bad_total, ignored=ignored)
 
 
 def export_subscribers(database: Database, stream: TextIO, state: SubscriberState | None = None) -> int:
@@ -190,6 +192,11 @@ def _batches(readers: Iterable[NewSubscriber], size: int) -> Iterator[list[NewSu
             batch = []
     if batch:
         yield batch
+
+
+def _printable(text: str) -> str:
+    """Return a text with U+FFFD for each byte that isn't UTF-8: it must not break whoever prints it."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _sentence(error: ValueError) -> str:

@@ -59,17 +59,26 @@ def _ask() -> Answers:
     """Ask question by question; a wrong answer is explained and asked again."""
     answers: Answers = {}
     for table, key, question in QUESTIONS:
-        default = _suggestion(answers, table, key)
-        while True:
-            answer = click.prompt(question, default=default, show_default=bool(default))
-            problem = _judge({**answers, (table, key): answer}, f"{table}.{key}")
-            if not problem:
-                break
-            click.echo(f"  That {problem}.")
-        answers[table, key] = answer
+        _ask_one(answers, table, key, question)
     if answers["smtp", "host"]:
         answers["smtp", "user"] = click.prompt("User name at the relay (empty: none)", default="", show_default=False)
+    while problems := _find_problems(answers):  # a relay makes some questions matter that didn't
+        for table, key, question in QUESTIONS:
+            if f"{table}.{key}" in problems:
+                click.echo(f"{table}.{key} {problems[f'{table}.{key}']}.")
+                _ask_one(answers, table, key, question)
     return answers
+
+
+def _ask_one(answers: Answers, table: str, key: str, question: str) -> None:
+    default = _suggestion(answers, table, key)
+    while True:
+        answer = click.prompt(question, default=default, show_default=bool(default))
+        problem = _find_problems({(table, key): answer}).get(f"{table}.{key}")
+        if not problem:
+            answers[table, key] = answer
+            return
+        click.echo(f"  That {problem}.")
 
 
 def _suggestion(answers: Answers, table: str, key: str) -> str:
@@ -79,16 +88,16 @@ def _suggestion(answers: Answers, table: str, key: str) -> str:
     return str(getattr(getattr(Settings(), table), key))
 
 
-def _judge(answers: Answers, key: str) -> str:
-    """Return what is wrong with the answer to one key, or an empty string."""
+def _find_problems(answers: Answers) -> dict[str, str]:
+    """Return what is wrong with the answers, by key."""
     tables: dict[str, dict[str, object]] = {}
     for (table, name), value in answers.items():
         tables.setdefault(table, {})[name] = value
     try:
         parse_settings(tables, DEFAULT_NAME)
     except ConfigError as error:
-        return next((message for problem, message in error.problems if problem == key), "")
-    return ""
+        return dict(error.problems)
+    return {}
 
 
 def _write_first_issue(settings: Settings) -> Path:

@@ -119,9 +119,9 @@ class Journal:
             self._pages[HEADER_SIZE + slot * SLOT_SIZE] = _FREE
             self._free.append(slot)
 
-    def close(self) -> None:
-        """Remove the journal when nothing is left in it; else leave it for whoever recovers it. Unlocks it."""
-        if not self._slot_of:
+    def close(self, *, keep: bool = False) -> None:
+        """Remove the journal when nothing is left in it; else, or to `keep` it, leave it for recovery. Unlocks it."""
+        if not self._slot_of and not keep:
             self.path.unlink(missing_ok=True)
         self._pages.close()
         os.close(self._descriptor)
@@ -129,9 +129,15 @@ class Journal:
 
 @contextlib.contextmanager
 def open_remains(folder: Path, boot: str) -> Iterator[list[Remains]]:
-    """Yield what dead workers left in a folder, locked; remove it when the block ends without an exception."""
+    """Yield what dead workers left in a folder, locked; remove it when the block ends without an exception.
+
+    Waits for another process that is doing the same: what it has not settled yet must not look lost.
+    """
     held: list[tuple[Remains, int]] = []
+    folder.mkdir(parents=True, exist_ok=True)
+    turn = os.open(folder / "recovery.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
+        fcntl.flock(turn, fcntl.LOCK_EX)
         for path in sorted(folder.glob(f"*{SUFFIX}")):
             descriptor = _lock(path)
             if descriptor is not None:
@@ -142,6 +148,7 @@ def open_remains(folder: Path, boot: str) -> Iterator[list[Remains]]:
     finally:
         for _, descriptor in held:
             os.close(descriptor)
+        os.close(turn)
 
 
 def load_boot_id() -> str:

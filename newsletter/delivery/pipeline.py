@@ -252,8 +252,8 @@ class Pipeline(Generic[Key]):
             self._flight.popleft()
             self.fresh = self.fresh and (code < 400 or not self._chunking)
             self._settle(transaction, _DOT, reply)
-        elif code >= 400:
-            self._settle(transaction, step or _MAIL, reply)
+        elif code >= 400 and step is not _RSET:
+            self._settle(transaction, step, reply)
         elif step is _MAIL:
             transaction.opened = True
         elif step is _DATA:

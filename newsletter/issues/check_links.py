@@ -33,7 +33,7 @@ def check_run_links(run: Run, findings: Findings) -> None:
     """Note what is wrong with the links and images of a run, and what was meant to be one."""
     for token in run.tokens:
         if token.type == "html_block":
-            _check_html(token.content, run.place(token), findings)
+            _check_html(token.content, run, token, 0, findings)
     for inline in run.inlines:
         for child in inline.children or []:
             place = run.place(inline, child.meta["at"][0]) if "at" in child.meta else run.place(inline)
@@ -42,7 +42,7 @@ def check_run_links(run: Run, findings: Findings) -> None:
             elif child.type == "image":
                 _check_image(child, place, findings)
             elif child.type == "html_inline":
-                _check_html(child.content, place, findings)
+                _check_html(child.content, run, inline, child.meta["at"][0], findings)
         _check_leftovers(run, inline, findings)
 
 
@@ -116,34 +116,35 @@ def _note_broken(match: re.Match[str], place: Place, findings: Findings) -> None
 
 
 class _Addresses(HTMLParser):
-    """Walks raw HTML for links and images."""
+    """Walks raw HTML for links and images, and keeps each tag's place in it."""
 
-    def __init__(self, place: Place, findings: Findings) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._start = place
-        self._findings = findings
+        self.found: list[tuple[str, dict[str, str], tuple[int, int]]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = {name: value or "" for name, value in reversed(attrs)}
-        place = html_place(self._start, self.getpos())
-        if tag == "a" and "href" in values:
-            _note(values["href"], place, self._findings)
-        if tag == "img":
-            _note(values.get("src", ""), place, self._findings, image=True)
-            if "alt" not in values:
-                self._findings.error(place, "missing-alt", _NO_ALT, 'Add alt="…"; alt="" if it is only decoration.')
+        if tag in ("a", "img"):
+            self.found.append((tag, {name: value or "" for name, value in reversed(attrs)}, self.getpos()))
 
 
-def html_place(start: Place, position: tuple[int, int]) -> Place:
-    """Return where in the file a position (line from 1, offset from 0) within raw HTML is that starts at `start`."""
-    line, offset = position
-    return start[0] + line - 1, (start[1] if line == 1 else 1) + offset
+def html_offset(html: str, line: int, column: int) -> int:
+    """Return the offset in raw HTML of a line (from 1) and column (from 0)."""
+    return sum(len(each) + 1 for each in html.split("\n")[: line - 1]) + column
 
 
-def _check_html(html: str, place: Place, findings: Findings) -> None:
-    reader = _Addresses(place, findings)
+def _check_html(html: str, run: Run, token: Token, start: int, findings: Findings) -> None:
+    """Check raw HTML that stands at `start` in a token's content."""
+    reader = _Addresses()
     try:
         reader.feed(html)
         reader.close()
     except AssertionError:
         return  # a declaration html.parser gives up on; sanitising drops it and says so
+    for tag, values, position in reader.found:
+        place = run.place(token, start + html_offset(html, *position))
+        if tag == "a" and "href" in values:
+            _note(values["href"], place, findings)
+        elif tag == "img":
+            _note(values.get("src", ""), place, findings, image=True)
+            if "alt" not in values:
+                findings.error(place, "missing-alt", _NO_ALT, 'Add alt="…"; alt="" if it is only decoration.')

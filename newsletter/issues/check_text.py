@@ -2,7 +2,7 @@
 
 import re
 
-from newsletter.issues.check_links import html_place, mask
+from newsletter.issues.check_links import html_offset, mask
 from newsletter.issues.findings import Findings
 from newsletter.issues.runs import File, Place, Run
 from newsletter.markup import MAX_NESTING, Token
@@ -24,11 +24,11 @@ def check_run_text(run: Run, findings: Findings) -> None:
     _check_nesting(run, findings)
     for token in run.tokens:
         if token.type == "html_block":
-            _check_raw(token.content, run.place(token), findings)
+            _check_raw(token.content, run, token, 0, findings)
     for inline in run.inlines:
         for child in inline.children or []:
             if child.type == "html_inline":
-                _check_raw(child.content, run.place(inline, child.meta["at"][0]), findings)
+                _check_raw(child.content, run, inline, child.meta["at"][0], findings)
         _check_placeholders(run, inline, findings)
 
 
@@ -85,7 +85,8 @@ def _check_headings(run: Run, findings: Findings) -> None:
         # At the top level, reading the structure has already said so.
         if not level or (token.level == 0 and (level < 2 or not token.markup.startswith("#"))):
             continue
-        place = run.place(token)
+        line = run.place(token)[0]
+        place = run.file.find("#", line, line)
         if level <= _LAST_STRUCTURAL:
             message = f"A heading of level {level} within a list or quote: levels 1 to 3 are the issue's own."
             findings.warning(place, "heading-level", message, "Use #### or bold text.")
@@ -102,9 +103,10 @@ def _check_nesting(run: Run, findings: Findings) -> None:
         findings.error(run.place(deep), "deep-nesting", message, "Nest less.")
 
 
-def _check_raw(html: str, place: Place, findings: Findings) -> None:
+def _check_raw(html: str, run: Run, token: Token, start: int, findings: Findings) -> None:
+    """Note what sanitising drops from raw HTML that stands at `start` in a token's content."""
     for dropped in check_html(html):
-        where = html_place(place, (dropped.line, dropped.column - 1))
+        where = run.place(token, start + html_offset(html, dropped.line, dropped.column - 1))
         if dropped.loses_text:
             message = f"No reader gets {dropped.what}: it is dropped from mail, pages and feeds."
             findings.error(where, "raw-html", message, "Remove it, or link to a page that has it.")

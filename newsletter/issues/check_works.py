@@ -42,7 +42,7 @@ def check_identity(issue: Issue, findings: Findings) -> None:
         elif entry.id in ids:
             message = f"{_named(entry)} stands in this issue twice; the first is on line {ids[entry.id].line}."
             findings.error(place, "duplicate-entry", message, "Keep one, or correct its link.")
-        elif words in titles:
+        elif words and words in titles:
             message = f"Line {titles[words].line} has an entry of the same title, {shorten(entry.title)!r}."
             findings.warning(place, "duplicate-title", message, "Keep one, if they are the same work.")
         if entry.id and entry.identifier is None and not entry.url:
@@ -60,7 +60,7 @@ def check_earlier(issue: Issue, earlier: Mapping[str, EarlierWork], findings: Fi
         before = earlier.get(entry.identifier.key) if entry.identifier else None
         if before and entry.identifier:
             _note_earlier(entry, entry.identifier, before, findings)
-        elif alike := earlier.get(title_key(entry.title)):
+        elif (words := title_key(entry.title)) and (alike := earlier.get(words)):
             message = f"An entry of the same title was in {alike.day} already ({alike.path}:{alike.line})."
             findings.warning((entry.line, 1), "already-published", message, "Remove it, if it is the same work.")
 

@@ -13,7 +13,7 @@ from newsletter.config import Issues
 from newsletter.errors import NotFoundError
 from newsletter.issues.check import EarlierWork
 from newsletter.issues.findings import Findings
-from newsletter.issues.parse import Parsed, parse_day, parse_issue
+from newsletter.issues.parse import Parsed, default_slug, parse_day, parse_issue
 from newsletter.issues.scan import scan_slug, scan_works
 from newsletter.issues.source import MAX_BYTES
 from newsletter.model.problem import Problem
@@ -100,6 +100,21 @@ def list_misnamed_files(folder: Path) -> tuple[Problem, ...]:
     return tuple(problems)
 
 
+def list_clashing_files(folder: Path) -> tuple[Problem, ...]:
+    """Return an error for each issue whose slug, and with it its page's address, an earlier one has."""
+    first: dict[str, Path] = {}
+    problems: list[Problem] = []
+    for path in list_issue_files(folder):
+        slug = _slug_of(path)
+        if slug in first:
+            findings = Findings(show_path(path))
+            message = f"The slug {slug} is {show_path(first[slug])}'s already, so both would have one address."
+            findings.error((1, 1), "duplicate-slug", message, "Give one of them another slug in its front matter.")
+            problems += findings.problems
+        first.setdefault(slug, path)
+    return tuple(problems)
+
+
 def earlier_works(folder: Path, before: date) -> dict[str, EarlierWork]:
     """Return where each work of the issues before a day was last, by its key and by `title:` and its title.
 
@@ -159,11 +174,13 @@ def _with_slug(files: Sequence[Path], slug: str) -> list[Path]:
 
 
 def _slug_of(path: Path) -> str:
+    day = parse_day(path.name)
+    usual = default_slug(path.name, day) if day else ""
     try:
         with path.open("rb") as file:
-            return scan_slug(file.read(_HEAD_BYTES))
+            return scan_slug(file.read(_HEAD_BYTES)) or usual
     except OSError:
-        return ""
+        return usual
 
 
 def _describe(files: Sequence[Path], name: str) -> str:

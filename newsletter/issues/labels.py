@@ -78,14 +78,14 @@ def find_labels(
     return found
 
 
-def _bold_starts(paragraph: str) -> list[str]:
+def _bold_starts(paragraph: str) -> set[str]:
     """Return the bold words at line starts: `**Why?**` in a code span over two lines is none of them."""
     tokens = [Token("softbreak", "", 0), *parse_inline(paragraph)]
     tokens = [token for token in tokens if token.type != "text" or token.content]
-    starts: list[str] = []
+    starts: set[str] = set()
     for before, bold, text in zip(tokens, tokens[1:], tokens[2:], strict=False):
         if before.type in ("softbreak", "hardbreak") and bold.type == "strong_open":
-            starts.append(normalise_label(text.content))
+            starts.add(normalise_label(text.content))
     return starts
 
 

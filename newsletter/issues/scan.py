@@ -1,7 +1,7 @@
 """Skims an issue file for its works without parsing it: fast enough for thousands of files at each check.
 
-Owns a shortcut, and is held to agree with `issues.parse` on files that parse without errors: headings outside of code
-and comments, and identifier lines.
+Owns a shortcut, and is held to agree with `issues.parse` on files that parse without errors: headings at the margin,
+outside of code and comments, and identifier lines.
 """
 
 import re
@@ -15,10 +15,10 @@ from newsletter.markup import parse_inline, plain_text
 from newsletter.model.issue import Identifier
 
 _LINE = re.compile(
-    rb"\n {0,3}(?:(?P<fence>`{3,}|~{3,})|###[ \t]+(?P<heading>[^\n]*)"
+    rb"\n(?:(?P<indent> {0,3})(?P<fence>`{3,}|~{3,})|(?P<signs>###?)[ \t]+(?P<heading>[^\n]*)"
     rb"|(?:\*\*|__)[Ii]dentifier[^\n*_]*(?:\*\*|__):?(?P<id>[^\n]*))"
 )
-_COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
+_COMMENT = re.compile(rb"\n {0,3}<!--.*?-->", re.DOTALL)
 _LINK = re.compile(r"\[(?P<title>[^\[\]\\`*_$<&!]+)\]\((?P<url>[^()\s<>]+)\)(?:[ \t]*\{#[^{}]*\})?[ \t]*")
 _WORD = re.compile(r"\]\(\s*<?(?P<inline>[^()\s<>]+)|<(?P<angle>[^<>\s]+)>|(?P<bare>[^\s<>`]+)")
 _SLUG = re.compile(rb"^slug:[ \t]*[\"']?([a-z0-9][a-z0-9-]*)[\"']?[ \t\r]*(?:#.*)?$", re.MULTILINE)
@@ -60,11 +60,12 @@ def _scan_entries(text: bytes) -> Iterator[tuple[str, Identifier | None, int]]:
         line += text.count(b"\n", counted, match.start() + 1)
         counted = match.start() + 1
         if match["fence"]:
-            fence = _next_fence(fence, match["fence"], text, match.end())
+            fence = _next_fence(fence, match)
         elif not fence and match["heading"] is not None:
             if current:
                 yield current
-            current = (*_read_heading(match["heading"].decode("utf-8", "replace")), line)
+            is_entry = match["signs"] == b"###"
+            current = (*_read_heading(match["heading"].decode("utf-8", "replace")), line) if is_entry else None
         elif not fence and current:
             identifier = _read_identifier(match["id"].decode("utf-8", "replace"))
             current = (current[0], identifier or current[1], current[2])
@@ -72,12 +73,16 @@ def _scan_entries(text: bytes) -> Iterator[tuple[str, Identifier | None, int]]:
         yield current
 
 
-def _next_fence(fence: bytes, marks: bytes, text: bytes, end: int) -> bytes:
-    """Return the fence that is open after a line of fence marks; '' when none is."""
-    stop = text.find(b"\n", end)
-    rest = text[end : stop if stop >= 0 else len(text)]
+def _next_fence(fence: bytes, match: re.Match[bytes]) -> bytes:
+    """Return the fence that is open after a line of fence marks; '' when none is.
+
+    An indented one opens nothing: it mostly belongs to a list, where code never starts at the margin as headings do.
+    """
+    marks = match["fence"]
+    stop = match.string.find(b"\n", match.end())
+    rest = match.string[match.end() : stop if stop >= 0 else None]
     if not fence:
-        return b"" if marks[:1] == b"`" and b"`" in rest else marks
+        return b"" if match["indent"] or (marks[:1] == b"`" and b"`" in rest) else marks
     closes = marks[:1] == fence[:1] and len(marks) >= len(fence) and not rest.strip()
     return b"" if closes else fence
 

@@ -120,7 +120,8 @@ class Section:
 class Issue:
     """One issue, as read from its file.
 
-    `path` is the file as given; `slug` is the permanent name in URLs and the ledger (default: the date);
+    `path` is the file as given; `slug` is the permanent name in URLs and the ledger (default: the date,
+    with what follows it in the file's name);
     `source` is the file's whole text; `references` are the file's Markdown link definitions
     (normalised label -> (href, title)), which every Markdown run in it may use.
     """

@@ -14,7 +14,7 @@ from newsletter.config import Settings
 from newsletter.model.edition import PublishedIssue
 from newsletter.model.issue import Issue
 from newsletter.render.environment import render_template
-from newsletter.render.feed import FeedInfo, FeedItem, compose_item_id
+from newsletter.render.feed import FeedInfo, FeedItem, compose_item_id, whole_second
 from newsletter.render.links import resolve_links
 from newsletter.render.markdown import Medium, render_html, render_title
 from newsletter.render.maths import render_plain_title
@@ -105,8 +105,8 @@ def compose_feed_item(issue: Issue, card: Card, settings: Settings, environment:
         authors=issue.authors or (publication.editor or publication.title,),
         categories=tuple(dict.fromkeys((*issue.topics, *sections))),
         language=card.language,
-        published_at=card.published_at,
-        updated_at=card.updated_at,
+        published_at=whole_second(card.published_at),
+        updated_at=whole_second(card.updated_at),
     )
 
 

@@ -6,7 +6,7 @@ argument: the same items give the same bytes. Refuses no text: characters that X
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -105,6 +105,14 @@ def render_json_feed(info: FeedInfo, items: Sequence[FeedItem]) -> bytes:
     return (_legal(json.dumps(feed, ensure_ascii=False, indent=1)) + "\n").encode()
 
 
+def parse_json_feed(content: bytes) -> list[FeedItem]:
+    """Return the items of a feed that `render_json_feed` made, their times in whole seconds; [] for anything else."""
+    try:
+        return [_parse_item(item) for item in json.loads(content)["items"]]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return []
+
+
 def newest_first(items: Sequence[FeedItem]) -> list[FeedItem]:
     """Return the items by publication, newest first; ties by address, so that the order never wavers."""
     return sorted(items, key=lambda item: (item.published_at, item.url), reverse=True)
@@ -117,12 +125,27 @@ def _json_item(item: FeedItem) -> dict[str, object]:
         "title": item.title,
         "summary": item.summary,
         "content_html": item.html,
-        "date_published": _whole_second(item.published_at).isoformat(),
-        "date_modified": _whole_second(item.updated_at).isoformat(),
+        "date_published": whole_second(item.published_at).isoformat(),
+        "date_modified": whole_second(item.updated_at).isoformat(),
         "authors": [{"name": name} for name in item.authors],
         "tags": list(item.categories),
         "language": item.language,
     }
+
+
+def _parse_item(item: Mapping[str, Any]) -> FeedItem:
+    return FeedItem(
+        id=item["id"],
+        url=item["url"],
+        title=item["title"],
+        summary=item["summary"],
+        html=item["content_html"],
+        authors=tuple(author["name"] for author in item["authors"]),
+        categories=tuple(item["tags"]),
+        language=item["language"],
+        published_at=datetime.fromisoformat(item["date_published"]),
+        updated_at=datetime.fromisoformat(item["date_modified"]),
+    )
 
 
 def _generator(info: FeedInfo, items: Sequence[FeedItem], path: str, media_type: str) -> FeedGenerator:
@@ -140,7 +163,7 @@ def _generator(info: FeedInfo, items: Sequence[FeedItem], path: str, media_type:
     feed.generator(info.generator)
     feed.docs("https://www.rssboard.org/rss-specification")
     feed.ttl(info.ttl or None)
-    feed.updated(_whole_second(max((item.updated_at for item in items), default=_NEVER)))
+    feed.updated(whole_second(max((item.updated_at for item in items), default=_NEVER)))
     feed.link(href=f"{info.site_url}/{path}", rel="self", type=media_type)
     # feedgen takes the last link for RSS's channel link, so the site comes last.
     feed.link(href=f"{info.site_url}/", rel="alternate", type="text/html")
@@ -155,8 +178,8 @@ def _fill(entry: FeedEntry, item: FeedItem) -> None:
     entry.title(item.title.strip() or item.url)
     entry.missing.language = item.language
     entry.link(href=item.url, rel="alternate", type="text/html")
-    entry.published(_whole_second(item.published_at))
-    entry.updated(_whole_second(item.updated_at))
+    entry.published(whole_second(item.published_at))
+    entry.updated(whole_second(item.updated_at))
     entry.summary(item.summary or item.title)
     entry.content(item.html or item.summary or item.title, type="html")
     for name in item.authors:
@@ -202,7 +225,8 @@ class _MissingInEntry:
         """Change nothing: RSS has its one link."""
 
 
-def _whole_second(time: datetime) -> datetime:
+def whole_second(time: datetime) -> datetime:
+    """Return a time as feeds say it: in UTC, without fractions of a second."""
     return time.astimezone(UTC).replace(microsecond=0)
 
 

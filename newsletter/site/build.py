@@ -20,22 +20,26 @@ from newsletter.model.edition import PublishedIssue
 from newsletter.model.issue import Issue
 from newsletter.render.archive import Frame, render_asset
 from newsletter.render.content import GENERATOR, Card, compose_card
-from newsletter.render.urls import ATOM_PATH, JSON_FEED_PATH, RSS_PATH
+from newsletter.render.feed import FeedItem, parse_json_feed
+from newsletter.render.urls import ATOM_PATH, JSON_FEED_PATH, RSS_PATH, issue_url
 from newsletter.site.files import (
     PATIENCE,
+    RECORD_NAME,
+    TODO_NAME,
     digest,
     find_marked,
     is_safe_path,
     lock_folder,
     read_file,
-    read_record,
+    read_own,
     remove_file,
+    remove_own,
     size_of,
     write_file,
-    write_record,
+    write_own,
 )
 from newsletter.site.plan import USERS_FIRST, Page, Sources, plan_site
-from newsletter.site.record import Output, Record, parse_record, render_record
+from newsletter.site.record import DOUBTFUL, Output, Record, parse_record, parse_todo, render_record, render_todo
 
 PARSED_KEPT = 512
 """Issues kept parsed during a build, at some 80 kB each; what goes beyond is parsed again when its page is written."""
@@ -89,7 +93,7 @@ def write_site(
         sources = _open_sources(settings, load_source, {one.slug: one.issue_date for one in listed})
         known = old.cards if old.fingerprint == fingerprint else {}
         cards = [_card(one, known.get(one.slug), sources) for one in listed]
-        pages = plan_site(frame, cards)
+        pages = plan_site(frame, cards, _known_items(settings, old, cards))
         users = [path for path in sorted(USERS_FIRST) if _is_users(folder, path, old.outputs.get(path))]
         pages = [page for page in pages if page.path not in users]
         _check_pages(folder, pages, old.outputs)
@@ -103,12 +107,28 @@ def make_frame(settings: Settings, environment: Environment) -> Frame:
 
 
 def _load_record(folder: Path) -> Record:
-    """Return the last build's record; when it is lost, what carries our mark is still known to be ours."""
-    source = read_record(folder)
+    """Return the last build's record; when it is lost, what carries our mark is still known to be ours.
+
+    What a killed build was about to change is ours, too, but what became of it isn't known.
+    """
+    source, todo = read_own(folder, RECORD_NAME), read_own(folder, TODO_NAME)
     record = parse_record(source) if source is not None else None
-    if record is None:
-        record = Record(outputs={path: Output("", "", 0) for path in find_marked(folder, GENERATOR.encode())})
-    return record
+    doubtful = parse_todo(todo) if todo is not None else []
+    if record is None or doubtful is None:
+        record, doubtful = Record(), [*(doubtful or []), *find_marked(folder, GENERATOR.encode())]
+    return replace(record, outputs={**record.outputs, **dict.fromkeys(doubtful, DOUBTFUL)})
+
+
+def _known_items(settings: Settings, old: Record, cards: Sequence[Card]) -> dict[str, FeedItem]:
+    """Return the items by slug that the last build's feed holds and that nothing has changed since."""
+    folder, base = settings.site.folder, settings.publication.url
+    feed = old.outputs.get(JSON_FEED_PATH)
+    content = read_file(folder, JSON_FEED_PATH) if feed else None
+    if not feed or content is None or digest(content) != feed.digest:
+        return {}
+    items = {item.url: item for item in parse_json_feed(content)}
+    kept = (card.slug for card in cards if old.cards.get(card.slug) is card)
+    return {slug: items[url] for slug in kept if (url := issue_url(base, slug)) in items}
 
 
 def _fingerprint(settings: Settings, environment: Environment) -> str:
@@ -181,15 +201,14 @@ def _check_pages(folder: Path, pages: Sequence[Page], outputs: Mapping[str, Outp
 def _apply(
     folder: Path, pages: Sequence[Page], old: Record, new: Record, sources: Sources, users: Sequence[str]
 ) -> SiteReport:
-    """Write what changed, remove what is gone; the record goes first as a warning and last as the truth."""
+    """Write what changed and remove what is gone, between a note of what is to be done and the record of what was."""
     keys = {page.path: digest(f"{new.fingerprint}\n{page.inputs}".encode()) for page in pages}
     outputs = {path: output for path, output in old.outputs.items() if path in keys}
     stale = [page for page in pages if not _is_fresh(folder, keys[page.path], outputs.get(page.path), page.path)]
     gone = sorted(old.outputs.keys() - keys.keys() - set(users))
     if stale or gone:
-        # Killed from here on, the next build finds these marked as unsure and makes them again.
-        unsure = {page.path: Output("", "", 0) for page in stale}
-        write_record(folder, render_record(replace(old, outputs={**old.outputs, **unsure})))
+        # Killed from here on, the next build knows what to make again.
+        write_own(folder, TODO_NAME, render_todo([*(page.path for page in stale), *gone]))
     written = 0
     for page in stale:
         content = page.render(sources)
@@ -200,7 +219,8 @@ def _apply(
     outputs |= {path: old.outputs[path] for path in users if path in old.outputs}
     final = replace(new, outputs=outputs)
     if final != old:
-        write_record(folder, render_record(final))
+        write_own(folder, RECORD_NAME, render_record(final))
+    remove_own(folder, TODO_NAME)
     left = tuple(folder / path for path in users)
     return SiteReport(folder, written, len(pages) - written, removed, left)
 

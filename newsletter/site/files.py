@@ -18,6 +18,7 @@ from pathlib import Path
 from newsletter.errors import NewsletterError
 
 RECORD_NAME = ".build.json"
+TODO_NAME = ".build.todo"
 LOCK_NAME = ".build.lock"
 MARK_WITHIN = 8192
 """Bytes of a file in which its mark is looked for."""
@@ -76,19 +77,25 @@ def write_file(folder: Path, path: str, content: bytes) -> bool:
         return True
 
 
-def write_record(folder: Path, content: bytes) -> None:
-    """Put the build's record in place as a whole."""
-    with _said(folder / RECORD_NAME):
-        _replace(folder / RECORD_NAME, content)
+def write_own(folder: Path, name: str, content: bytes) -> None:
+    """Put one of the build's own files (RECORD_NAME, TODO_NAME) in place as a whole."""
+    with _said(folder / name):
+        _replace(folder / name, content)
 
 
-def read_record(folder: Path) -> bytes | None:
-    """Return the build's record, None if there is none."""
-    with _said(folder / RECORD_NAME):
+def read_own(folder: Path, name: str) -> bytes | None:
+    """Return one of the build's own files, None if there is none."""
+    with _said(folder / name):
         try:
-            return (folder / RECORD_NAME).read_bytes()
+            return (folder / name).read_bytes()
         except FileNotFoundError:
             return None
+
+
+def remove_own(folder: Path, name: str) -> None:
+    """Remove one of the build's own files, if it is there."""
+    with _said(folder / name):
+        (folder / name).unlink(missing_ok=True)
 
 
 def remove_file(folder: Path, path: str) -> bool:

@@ -24,7 +24,7 @@ from newsletter.render.archive import (
     site_path,
 )
 from newsletter.render.content import Card, compose_feed_info, compose_feed_item
-from newsletter.render.feed import FeedInfo, FeedItem, render_atom, render_json_feed, render_rss
+from newsletter.render.feed import FeedInfo, FeedItem, render_atom, render_json_feed, render_rss, whole_second
 from newsletter.render.urls import ATOM_PATH, JSON_FEED_PATH, RSS_PATH, archive_url, issue_url, paper_url
 
 Sources = Callable[[str], Issue]
@@ -43,8 +43,11 @@ class Page:
     render: Callable[[Sources], str | bytes]
 
 
-def plan_site(frame: Frame, cards: Sequence[Card]) -> list[Page]:
-    """Return every file of the site in the order they are to be written."""
+def plan_site(frame: Frame, cards: Sequence[Card], items: Mapping[str, FeedItem]) -> list[Page]:
+    """Return every file of the site in the order they are to be written.
+
+    `items` are feed items by slug that are known to be right; the others are made.
+    """
     ordered = sorted(cards, key=lambda card: (card.date, card.slug))
     stamps = {card.slug: _stamp(card) for card in ordered}
     papers: dict[str, list[Card]] = {}
@@ -58,7 +61,7 @@ def plan_site(frame: Frame, cards: Sequence[Card]) -> list[Page]:
         *_issues(frame, ordered, papers, stamps),
         *_lists(frame, years, stamps),
         *_sitemaps(frame, years, papers, stamps),
-        *_feeds(frame, ordered, stamps),
+        *_feeds(frame, ordered, stamps, items),
         _index(frame, ordered, stamps),
     ]
 
@@ -147,15 +150,20 @@ def _sitemap(frame: Frame, cards: Sequence[Card], papers: Mapping[str, Sequence[
     return render_asset(frame, "sitemap-part.xml", entries=entries)
 
 
-def _feeds(frame: Frame, ordered: Sequence[Card], stamps: Mapping[str, str]) -> Iterator[Page]:
+def _feeds(
+    frame: Frame, ordered: Sequence[Card], stamps: Mapping[str, str], known: Mapping[str, FeedItem]
+) -> Iterator[Page]:
     # A feed is ordered by publication: an old issue that is published today is news today.
-    newest = sorted(ordered, key=lambda card: (card.published_at, card.slug), reverse=True)
+    newest = sorted(ordered, key=lambda card: (whole_second(card.published_at), card.slug), reverse=True)
     latest = newest[: frame.settings.site.feed_entries]
     info = compose_feed_info(frame.settings)
 
     @cache
     def items(sources: Sources) -> list[FeedItem]:
-        return [compose_feed_item(sources(one.slug), one, frame.settings, frame.environment) for one in latest]
+        return [
+            known.get(one.slug) or compose_feed_item(sources(one.slug), one, frame.settings, frame.environment)
+            for one in latest
+        ]
 
     inputs = "\n".join(stamps[card.slug] for card in latest)
     for path, render in ((ATOM_PATH, render_atom), (JSON_FEED_PATH, render_json_feed), (RSS_PATH, render_rss)):

@@ -1,11 +1,12 @@
 """The build's record, `.build.json` in the site's folder: what was written, from what, and each issue's card.
 
-Owns the file's format. A record that can't be read, or from another version of the format, counts as none: then
-everything is built again. It holds nothing that isn't on the site.
+Owns the file's format, and that of `.build.todo`, the paths that a build is about to change. A record that can't be
+read, or from another version of the format, counts as none: then everything is built again. It holds nothing that
+isn't on the site.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -18,11 +19,15 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A file that a build wrote. `inputs` names everything it was made from; empty means that it isn't sure."""
+    """A file that a build wrote; `inputs` names everything it was made from."""
 
     inputs: str
     digest: str
     size: int
+
+
+DOUBTFUL = Output("", "", 0)
+"""A file that is ours, but nobody knows what is in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,20 @@ def parse_record(source: bytes) -> Record | None:
         return Record(str(raw["fingerprint"]), cards, outputs)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
+
+
+def parse_todo(source: bytes) -> list[str] | None:
+    """Return the paths that a build was about to change, None if they can't be read."""
+    try:
+        paths = json.loads(source)
+        return paths if isinstance(paths, list) and all(map(is_safe_path, paths)) else None
+    except (ValueError, TypeError, RecursionError):
+        return None
+
+
+def render_todo(paths: Sequence[str]) -> bytes:
+    """Return the paths that a build is about to change as JSON."""
+    return json.dumps(paths).encode()
 
 
 def render_record(record: Record) -> bytes:

@@ -15,7 +15,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NotSupportedError,
+    ProgrammingError,
+)
 
 from newsletter.errors import StoreError
 from newsletter.store.suppression import hash_key
@@ -103,13 +110,11 @@ def explain_refusals(name: str) -> Iterator[None]:
     """Turn an engine's refusal into a StoreError; a broken rule or bad SQL is our own mistake and passes through."""
     try:
         yield
-    except (OperationalError, InterfaceError, InternalError) as error:
-        raise StoreError(describe_refusal(str(error.orig), name)) from error
     except DBAPIError as error:
         reason = str(error.orig)
-        if type(error) is DBAPIError or _advise(reason) is not None:
-            raise StoreError(describe_refusal(reason, name)) from error
-        raise
+        if isinstance(error, _OUR_MISTAKES) and "permission denied" not in reason:
+            raise
+        raise StoreError(describe_refusal(reason, name)) from error
 
 
 def describe_refusal(reason: str, name: str) -> str:
@@ -119,6 +124,7 @@ def describe_refusal(reason: str, name: str) -> str:
     return f"{name}: {first}. {advice}"
 
 
+_OUR_MISTAKES = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 _ADVICE = (
     ("not a database", "Another kind of file is in its place: move it away, or correct [database] url."),
     ("malformed", "The file is damaged: restore the newest copy from the backups folder."),
@@ -167,12 +173,14 @@ def _make_engine(url: URL, name: str) -> Engine:
     if url.drivername == "sqlite":
         path = Path(str(url.database))
         _make_private_file(path, name)
-        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+        arguments: dict[str, object] = {"timeout": BUSY_SECONDS, "check_same_thread": False}
+        engine = create_engine(url, connect_args=arguments, hide_parameters=True)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     options = {"connect_timeout": 10, "application_name": "newsletter"}
-    return create_engine(url, pool_pre_ping=True, connect_args=options)
+    # A statement's parameters are readers: they belong in no error message.
+    return create_engine(url, pool_pre_ping=True, connect_args=options, hide_parameters=True)
 
 
 def _make_private_file(path: Path, name: str) -> None:

@@ -106,6 +106,18 @@ def release_deliveries(connection: Connection, owner: str, ids: Sequence[int]) -
     return released
 
 
+def renew_leases(connection: Connection, owner: str, lease_until: datetime) -> int:
+    """Keep all that `owner` holds until `lease_until`; return how many deliveries that are."""
+    statement = update(deliveries).where(_held_by(owner)).values(lease_until=lease_until)
+    return connection.execute(statement).rowcount
+
+
+def list_claimed(connection: Connection, owner: str) -> list[Delivery]:
+    """Return what `owner` has claimed and not settled, in the order of their numbers."""
+    rows = connection.execute(select(deliveries).where(_held_by(owner)).order_by(deliveries.c.id))
+    return [_read(row, DeliveryState.SENDING) for row in rows]
+
+
 def recover_deliveries(
     connection: Connection, now: datetime, is_dead: Callable[[str], bool], landing: DeliveryState
 ) -> int:

@@ -18,12 +18,11 @@ from newsletter.store.deliveries import cancel_deliveries
 from newsletter.store.schema import UtcTime, subscribers
 from newsletter.store.suppression import find_suppressed, lift_suppression, suppress
 
-
 _COLUMNS = [column.name for column in subscribers.c if column.name != "id"]
 _ARRAYS = [bindparam(name, type_=postgresql.ARRAY(subscribers.c[name].type)) for name in _COLUMNS]
 _INSERT_ARRAYS = (
     postgresql.insert(subscribers)
-    .from_select(_COLUMNS, select(func.unnest(*_ARRAYS).table_valued(*_COLUMNS)))
+    .from_select(_COLUMNS, select(func.unnest(*_ARRAYS).table_valued(*_COLUMNS).render_derived()))
     .on_conflict_do_nothing()
     .execution_options(preserve_rowcount=True)
 )

@@ -77,7 +77,7 @@ class _Preview:
             self._views, self._made_at = self._load_views(), stamp
         return self._views
 
-    def frame(self, request: Request) -> Response:
+    def frame(self, _request: Request) -> Response:
         """Show everything side by side."""
         template = self._environment.get_template("preview/frame.html")
         return HTMLResponse(template.render(views=self.views(), path=self._path))
@@ -87,20 +87,20 @@ class _Preview:
         dark = request.query_params.get("scheme") == "dark"
         return HTMLResponse(DARK_QUERY.sub("@media all" if dark else "@media not all", self.views().mail))
 
-    def text(self, request: Request) -> Response:
+    def text(self, _request: Request) -> Response:
         """Show the text part."""
         return PlainTextResponse(self.views().text)
 
-    def feed(self, request: Request) -> Response:
+    def feed(self, _request: Request) -> Response:
         """Show what a feed reader gets."""
         template = self._environment.get_template("preview/feed.html")
         return HTMLResponse(template.render(views=self.views()))
 
-    def page(self, request: Request) -> Response:
+    def page(self, _request: Request) -> Response:
         """Show the issue's page on the site."""
         return HTMLResponse(self.views().page)
 
-    def style(self, request: Request) -> Response:
+    def style(self, _request: Request) -> Response:
         """Return the site's style sheet, which the page asks for."""
         return Response(self.views().style, media_type="text/css")
 

@@ -74,7 +74,7 @@ def check(read: Read) -> Check:
         head: str = HEAD,
         path: str = "issues/2024-05-25.md",
         rules: Issues = Issues(),  # noqa: B008 - frozen
-        earlier: Mapping[str, EarlierWork] = {},  # noqa: B006 - never changed
+        earlier: Mapping[str, EarlierWork] = {},
     ) -> list[Problem]:
         parsed = read(body, head=head, path=path)
         assert parsed.issue is not None

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - in a table of messages, one case a line reads best
 from collections.abc import Callable
 
 import pytest

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - in a table of messages, one case a line reads best
 import pytest
 
 from newsletter.issues.findings import Findings
@@ -68,31 +69,31 @@ def test_bold_after_a_code_span_and_a_hard_break_is_a_label() -> None:
         (
             "**Reults** x",
             "f:1:1: warning: 'Reults' is not a label, so it stays part of the text before it. Did you mean **Results**? [unknown-label]",
-        ),  # fmt: skip # noqa: E501
+        ),
         (
             "**Result:** x",
             "f:1:1: warning: 'Result:' is not a label, so it stays part of the text before it. Did you mean **Results**? [unknown-label]",
-        ),  # fmt: skip # noqa: E501
+        ),
         (
             "**Hwo** x",
             "f:1:1: warning: 'Hwo' is not a label, so it stays part of the text before it. Did you mean **How?**? [unknown-label]",
-        ),  # fmt: skip # noqa: E501
+        ),
         (
             "**Autors** x",
             "f:1:1: warning: 'Autors' is not a label, so it stays part of the text before it. Did you mean **Authors**? [unknown-label]",
-        ),  # fmt: skip # noqa: E501
+        ),
         (
             "*Why?* x",
             "f:1:1: warning: This looks like the label Why?, but a label is bold at the start of a paragraph. Write **Why?** and the text after it. [unknown-label]",
-        ),  # fmt: skip # noqa: E501
+        ),
         (
             "Results: x",
             "f:1:1: warning: This looks like the label Results, but a label is bold at the start of a paragraph. Write **Results** and the text after it. [unknown-label]",
-        ),  # fmt: skip # noqa: E501
+        ),
         (
             "How? x",
             "f:1:1: warning: This looks like the label How?, but a label is bold at the start of a paragraph. Write **How?** and the text after it. [unknown-label]",
-        ),  # fmt: skip # noqa: E501
+        ),
     ],
 )
 def test_a_near_miss_is_a_warning_with_a_guess(text: str, message: str) -> None:

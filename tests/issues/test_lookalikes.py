@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - in a table of messages, one case a line reads best
 import pytest
 
 from tests.issues.conftest import ENTRY, Read
@@ -11,35 +12,35 @@ P = "issues/2024-05-25.md"
         (
             "Text.\n\n```py\nx\n",
             f"{P}:11:1: error: This code block never ends, so everything below it is code. End it with a line ```. [unclosed-code]",
-        ),  # fmt: skip # noqa: E501
+        ),
         (
             "Text.\n\n<!-- x\n",
             f"{P}:11:1: error: This comment never ends, so everything below it is left out. End it with -->. [unclosed-comment]",
-        ),  # fmt: skip # noqa: E501
+        ),
         (
             "<div>\n### [T](https://x.org)\n</div>\n",
             f"{P}:10:1: warning: This line belongs to raw HTML, so it is shown as it is written. Put an empty line above it. [structure-in-block]",
-        ),  # fmt: skip # noqa: E501
+        ),
         (
             "Text.\n\n    **Why?** x\n",
             f"{P}:11:1: warning: This line belongs to indented code, so it is shown as it is written. Remove the spaces or the tab before it. [structure-in-block]",
-        ),  # fmt: skip # noqa: E501
+        ),
         (
             "Text.\n\n\t### [T](https://x.org)\n",
             f"{P}:11:1: warning: This line belongs to indented code, so it is shown as it is written. Remove the spaces or the tab before it. [structure-in-block]",
-        ),  # fmt: skip # noqa: E501
+        ),
         (
             "**Results** | a\n--- | ---\n1 | 2\n",
             f"{P}:9:1: error: The label Results is part of a table here. Put an empty line between label and table. [label-in-table]",
-        ),  # fmt: skip # noqa: E501
+        ),
         (
             "Text.\n\n###[T](https://x.org)\n",
             f"{P}:11:1: error: '###[T](https://x.org)' is no heading: a space is missing. Write ### [T](https://x.org) [heading-space]",
-        ),  # fmt: skip # noqa: E501
+        ),
         (
             "Text.\n\n#### Why?\n",
             f"{P}:11:1: warning: This looks like the label Why?, but a label is bold at the start of a paragraph. Write **Why?** and the text after it. [unknown-label]",
-        ),  # fmt: skip # noqa: E501
+        ),
     ],
 )
 def test_what_only_looks_like_structure_is_explained(read: Read, body: str, message: str) -> None:

@@ -14,7 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from newsletter.render.feed import FeedInfo, FeedItem, compose_item_id, render_atom, render_json_feed, render_rss
+from newsletter.render.feed import (
+    FeedInfo,
+    FeedItem,
+    compose_item_id,
+    parse_json_feed,
+    render_atom,
+    render_json_feed,
+    render_rss,
+)
 
 MORNING = datetime(2024, 5, 25, 9, 0, 0, 123456, tzinfo=UTC)
 INFO = FeedInfo(
@@ -192,6 +200,20 @@ def test_any_text_makes_feeds_that_parse(title: str, summary: str, html: str, wo
         root = etree.fromstring(render(INFO, [wild]))
         assert len([*root.iter("item"), *root.iter(f"{ATOM}entry")]) == 1
     assert len(json.loads(render_json_feed(INFO, [wild]))["items"]) == 1
+
+
+@settings(max_examples=100, deadline=None)
+@given(WILD.filter(lambda text: text == text.encode(errors="ignore").decode()), st.integers(0, 2**31))
+def test_a_json_feed_gives_its_items_back(text: str, seconds: int) -> None:
+    legal = "".join(character for character in text if character not in "\ufffe\uffff")
+    at = datetime.fromtimestamp(seconds, UTC)
+    one = item(title=legal, summary=legal, html=legal, authors=(legal,), published_at=at, updated_at=at)
+    assert parse_json_feed(render_json_feed(INFO, [one])) == [one]
+
+
+@given(st.binary(max_size=40) | st.sampled_from([b"[]", b"{}", b'{"items": [{}]}', b'{"items": 1}', b'{"items": [1]}']))
+def test_what_is_no_feed_of_ours_has_no_items(content: bytes) -> None:
+    assert parse_json_feed(content) == []
 
 
 def reader(name: str) -> str:

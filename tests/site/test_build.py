@@ -77,6 +77,22 @@ def test_a_new_issue_touches_only_what_it_changes(week: Ledger) -> None:
     }
 
 
+def test_a_new_issue_is_the_only_one_read_but_for_its_neighbour(week: Ledger) -> None:
+    week.publish(NEW, ["2401.00001v1"])
+    week.build()
+    assert week.loaded == [str(NEW), "2024-01-05"]
+
+
+def test_a_feed_that_someone_changed_is_made_from_the_issues_again(week: Ledger) -> None:
+    feed = week.folder / "feed.json"
+    right = feed.read_bytes()
+    feed.write_bytes(right.replace(b"Good morning", b"Good evening"))
+    week.publish(NEW)
+    week.build()
+    assert b"Good evening" not in feed.read_bytes()
+    assert len(week.loaded) == 8
+
+
 def test_an_issue_between_two_others_touches_both_neighbours(ledger: Ledger) -> None:
     for day in (1, 2, 4, 5):
         ledger.publish(date(2024, 1, day))

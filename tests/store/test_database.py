@@ -123,11 +123,11 @@ def _open(url: str, start: "multiprocessing.synchronize.Barrier", results: "mult
 def test_processes_that_open_a_new_database_at_once_all_succeed(database_url: str) -> None:
     spawn = multiprocessing.get_context("spawn")
     results: multiprocessing.Queue[str] = spawn.Queue()
-    start = spawn.Barrier(4)
-    processes = [spawn.Process(target=_open, args=(database_url, start, results)) for _ in range(4)]
+    start = spawn.Barrier(3)
+    processes = [spawn.Process(target=_open, args=(database_url, start, results)) for _ in range(3)]
     for process in processes:
         process.start()
-    assert [results.get(timeout=60) for _ in processes] == [""] * 4
+    assert [results.get(timeout=60) for _ in processes] == [""] * 3
     for process in processes:
         process.join()
 

@@ -17,6 +17,7 @@ from newsletter.store.deliveries import (
     list_deliveries,
     recover_deliveries,
     release_deliveries,
+    renew_leases,
     settle_deliveries,
 )
 from newsletter.store.editions import StoredEdition
@@ -180,6 +181,16 @@ def test_recovery_takes_from_the_dead_and_from_those_whose_lease_is_over(
         assert recover_deliveries(connection, later, lambda owner: owner == "dead", landing) == 2
         assert recover_deliveries(connection, later, lambda owner: owner == "dead", landing) == 0
     assert _states(database) == expected
+
+
+def test_a_renewed_lease_is_not_over(database: Database, now: datetime, publish: Publish) -> None:
+    publish(3)
+    _claim(database, now, "slow", limit=2)
+    _claim(database, now, "other", limit=1)
+    with database.transaction() as connection:
+        assert renew_leases(connection, "slow", now + 3 * MINUTE) == 2
+        assert recover_deliveries(connection, now + 2 * MINUTE, lambda _: False, DeliveryState.UNKNOWN) == 1
+    assert _states(database) == ["sending", "sending", "unknown"]
 
 
 def test_recovery_lands_in_no_other_state(database: Database, now: datetime) -> None:

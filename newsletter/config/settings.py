@@ -1,84 +1,11 @@
-"""Settings: a TOML file read into frozen values, with every problem reported at once by its key.
+"""What can be configured: each table, each key with its default and what it is for. Frozen values."""
 
-Owns what can be configured, the defaults, and what a setting means; `config.example.toml` is rendered from here.
-Refuses unknown keys. Paths in a config are relative to the folder the config stands in.
-"""
-
-import difflib
-import json
-import os
-import re
-import textwrap
-import tomllib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
-from zoneinfo import available_timezones
+from typing import Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from newsletter.errors import ConfigError
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
-
-DEFAULT_NAME = "config.toml"
-
-
-def _url(value: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", value):
-        raise ValueError("is not an http(s) address without query; write it like https://news.example.org")
-    return value.rstrip("/")
-
-
-def _optional_url(value: str) -> str:
-    return _url(value) if value else value
-
-
-def _address(value: str) -> str:
-    if value and not re.fullmatch(r"[^\s@<>,;:\"]+@[^\s@<>,;:\"]+\.[^\s@<>,;:\"]+", value):
-        raise ValueError("is not a mail address; write it like editor@example.org")
-    return value
-
-
-def _domain(value: str) -> str:
-    if value and not re.fullmatch(r"([a-zA-Z0-9-]+\.)+[a-zA-Z0-9-]+", value):
-        raise ValueError("is not a domain; write it like bounces.example.org")
-    return value.lower()
-
-
-def _selector(value: str) -> str:
-    if not re.fullmatch(r"(?i:[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.(?=.)|$))*", value):
-        raise ValueError("is not a DKIM selector; write letters, digits and inner hyphens, like news-2024")
-    return value.lower()
-
-
-def _language(value: str) -> str:
-    if not re.fullmatch(r"[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*", value):
-        raise ValueError("is not a language tag (RFC 5646); write it like en or pt-BR")
-    return value
-
-
-def _time_zone(value: str) -> str:
-    if value not in available_timezones():
-        raise ValueError("is not a time zone name; write it like Europe/Berlin or UTC")
-    return value
-
-
-def _one_line(value: str) -> str:
-    if re.search(r"[\x00-\x1f\x7f]", value):
-        raise ValueError("holds a line break or control character, which no mail header may carry")
-    return value
-
-
-Url = Annotated[str, AfterValidator(_url)]
-OptionalUrl = Annotated[str, AfterValidator(_optional_url)]
-Address = Annotated[str, AfterValidator(_address)]
-Domain = Annotated[str, AfterValidator(_domain)]
-Selector = Annotated[str, AfterValidator(_selector)]
-Language = Annotated[str, AfterValidator(_language)]
-TimeZone = Annotated[str, AfterValidator(_time_zone)]
-Line = Annotated[str, AfterValidator(_one_line)]
+from newsletter.config.values import Address, Domain, Language, Line, OptionalUrl, Selector, TimeZone, Url
 
 
 class _Table(BaseModel):
@@ -232,6 +159,14 @@ class Smtp(_Table):
         description="Seconds to wait after the final dot (RFC 5321, 4.5.3.2.6 wants 600).",
     )
     messages_per_connection: int = Field(1000, ge=1, description="Messages before a connection is renewed.")
+    connection_minutes: float = Field(10.0, gt=0, description="Minutes before a connection is renewed.")
+    window: int = Field(
+        1,
+        ge=1,
+        le=100,
+        description="Messages on their way at once in one connection, where the relay offers CHUNKING (RFC 3030). "
+        "After a crash as many may be unknown for each connection.",
+    )
 
 
 class Delivery(_Table):
@@ -240,6 +175,19 @@ class Delivery(_Table):
     patience_hours: float = Field(96.0, gt=0, le=240, description="Give up on a reader whose server defers for longer.")
     first_retry_minutes: float = Field(5.0, gt=0, description="Wait before the second try; doubles with each try.")
     longest_retry_minutes: float = Field(240.0, gt=0, description="The longest wait between two tries.")
+    journal: Path = Field(
+        Path("journal"),
+        description="Where a running sender notes what is on the wire; on a local disk. Read after a crash.",
+    )
+    claim_ahead: int = Field(
+        2000,
+        ge=10,
+        le=100_000,
+        description="Readers claimed from the ledger at once. After a power failure as many may be unknown.",
+    )
+    drain_seconds: float = Field(
+        60.0, gt=0, description="How long a stop waits for the answers to mail that is on the wire."
+    )
 
 
 class DatabaseSettings(_Table):
@@ -283,116 +231,3 @@ class Settings(_Table):
         if self.issues.html_warn_kb > self.issues.html_error_kb:
             raise ValueError("issues.html_warn_kb is larger than issues.html_error_kb; warn before you refuse")
         return self
-
-
-def load_settings(path: Path | None, environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read the config and return settings whose paths are absolute.
-
-    `path` None means `config.toml` in the working folder, or every default if there is none. Raises ConfigError with
-    all problems, and for a named file that can't be read.
-    """
-    chosen = path or Path(DEFAULT_NAME)
-    raw = _read_toml(chosen) if path or chosen.exists() else {}
-    return _resolve(parse_settings(raw, str(chosen)), chosen.absolute().parent, environ)
-
-
-def parse_settings(raw: Mapping[str, object], path: str) -> Settings:
-    """Return the settings that TOML tables mean; `path` is for messages. Raises ConfigError with all problems."""
-    try:
-        # JSON mode is strict about types and still reads arrays as tuples and strings as paths.
-        settings = Settings.model_validate_json(json.dumps(raw, default=str))
-    except ValidationError as error:
-        raise ConfigError(path, [_problem(item) for item in error.errors()]) from None
-    if problems := _unready(settings):
-        raise ConfigError(path, problems)
-    return settings
-
-
-def _unready(settings: Settings) -> list[tuple[str, str]]:
-    """Mail that leaves this machine must not carry the example's names."""
-    if not settings.smtp.host:
-        return []
-    must = (("publication", "url"), ("publication", "postal_address"), ("mail", "from_address"))
-    example = Settings()
-    return [
-        (f"{table}.{key}", "must be your own once [smtp] host is set; it is still the example's")
-        for table, key in must
-        if getattr(getattr(settings, table), key) == getattr(getattr(example, table), key)
-    ]
-
-
-def _read_toml(path: Path) -> dict[str, object]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(str(path), [("", "there is no such file; `newsletter init` writes one")]) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(str(path), [("", f"can't be read: {error}")]) from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(str(path), [("", f"is not valid TOML: {error}")]) from None
-
-
-def _problem(error: "ErrorDetails") -> tuple[str, str]:
-    location = [str(part) for part in error["loc"]]
-    key = ".".join(location)
-    if error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(location[-1], _known_keys(location[:-1]), n=1)
-        return key, "is not a setting" + (f"; did you mean {near[0]}?" if near else "; see config.example.toml")
-    message = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    if error["type"] == "value_error":
-        return key, message
-    return key, f"{message[0].lower()}{message[1:]} (it is {error['input']!r})"
-
-
-def _known_keys(location: list[str]) -> list[str]:
-    table = Settings.model_fields.get(location[0]) if location else None
-    model = table.annotation if table else Settings
-    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
-
-
-def _resolve(settings: Settings, base: Path, environ: Mapping[str, str]) -> Settings:
-    """Make every path absolute, and let the environment's database go before the file's."""
-    tables: dict[str, BaseModel] = {}
-    for name in Settings.model_fields:
-        table: BaseModel = getattr(settings, name)
-        paths = {key: base / value for key, value in table if isinstance(value, Path)}
-        tables[name] = table.model_copy(update=paths)
-    url = environ.get("NEWSLETTER_DATABASE_URL") or settings.database.url
-    tables["database"] = tables["database"].model_copy(update={"url": _absolute_sqlite(url, base)})
-    return settings.model_copy(update=tables)
-
-
-def _absolute_sqlite(url: str, base: Path) -> str:
-    name = url.removeprefix("sqlite:///")
-    return url if name == url or name == ":memory:" else f"sqlite:///{base / name}"
-
-
-def render_config(answers: Mapping[tuple[str, str], object] | None = None) -> str:
-    """Return a config with every key, commented, with its default; `answers` ((table, key) -> value) stand uncommented."""
-    given = answers or {}
-    lines = [
-        "# Every setting, with its default. Uncomment what you change. Without `newsletter init`: copy this file to",
-        "# config.toml. Paths are relative to the folder this file stands in.",
-    ]
-    for name, table in Settings.model_fields.items():
-        model = table.annotation
-        if not (isinstance(model, type) and issubclass(model, BaseModel)):
-            raise TypeError(f"{name} is not a table")
-        lines += ["", "", f"# {' '.join((model.__doc__ or '').split())}", f"[{name}]"]
-        for key, item in model.model_fields.items():
-            comment = textwrap.wrap(item.description or "", 108, initial_indent="# ", subsequent_indent="# ")
-            answered = (name, key) in given
-            value = given[name, key] if answered else item.default
-            lines += ["", *comment, f"{'' if answered else '# '}{key} = {_toml(value)}"]
-    return "\n".join(lines) + "\n"
-
-
-def _toml(value: object) -> str:
-    """Spell a default in TOML; an absent path is an empty example."""
-    if value is None:
-        return '"PATH"'
-    if isinstance(value, tuple | list):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
-    if isinstance(value, int | float):
-        return repr(value)
-    return json.dumps(str(value), ensure_ascii=False)

@@ -1,0 +1,41 @@
+"""Settings: a TOML file read into frozen values, with every problem reported at once by its key.
+
+Owns what can be configured, the defaults, and what a setting means; `config.example.toml` is rendered from here.
+Refuses unknown keys. Paths in a config are relative to the folder the config stands in.
+"""
+
+from newsletter.config.example import render_config
+from newsletter.config.load import DEFAULT_NAME, load_settings, parse_settings
+from newsletter.config.settings import (
+    DatabaseSettings,
+    Delivery,
+    Dkim,
+    Issues,
+    Mail,
+    Outbox,
+    Publication,
+    Secret,
+    Settings,
+    Site,
+    Smtp,
+    Templates,
+)
+
+__all__ = [
+    "DEFAULT_NAME",
+    "DatabaseSettings",
+    "Delivery",
+    "Dkim",
+    "Issues",
+    "Mail",
+    "Outbox",
+    "Publication",
+    "Secret",
+    "Settings",
+    "Site",
+    "Smtp",
+    "Templates",
+    "load_settings",
+    "parse_settings",
+    "render_config",
+]

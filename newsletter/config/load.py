@@ -1,0 +1,101 @@
+"""Reads a config file, and reports every problem in it at once by its key."""
+
+import difflib
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ValidationError
+
+from newsletter.config.settings import Settings
+from newsletter.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+DEFAULT_NAME = "config.toml"
+
+
+def load_settings(path: Path | None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the config and return settings whose paths are absolute.
+
+    `path` None means `config.toml` in the working folder, or every default if there is none. Raises ConfigError with
+    all problems, and for a named file that can't be read.
+    """
+    chosen = path or Path(DEFAULT_NAME)
+    raw = _read_toml(chosen) if path or chosen.exists() else {}
+    return _resolve(parse_settings(raw, str(chosen)), chosen.absolute().parent, environ)
+
+
+def parse_settings(raw: Mapping[str, object], path: str) -> Settings:
+    """Return the settings that TOML tables mean; `path` is for messages. Raises ConfigError with all problems."""
+    try:
+        # JSON mode is strict about types and still reads arrays as tuples and strings as paths.
+        settings = Settings.model_validate_json(json.dumps(raw, default=str))
+    except ValidationError as error:
+        raise ConfigError(path, [_problem(item) for item in error.errors()]) from None
+    if problems := _unready(settings):
+        raise ConfigError(path, problems)
+    return settings
+
+
+def _unready(settings: Settings) -> list[tuple[str, str]]:
+    """Mail that leaves this machine must not carry the example's names."""
+    if not settings.smtp.host:
+        return []
+    must = (("publication", "url"), ("publication", "postal_address"), ("mail", "from_address"))
+    example = Settings()
+    return [
+        (f"{table}.{key}", "must be your own once [smtp] host is set; it is still the example's")
+        for table, key in must
+        if getattr(getattr(settings, table), key) == getattr(getattr(example, table), key)
+    ]
+
+
+def _read_toml(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(str(path), [("", "there is no such file; `newsletter init` writes one")]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(str(path), [("", f"can't be read: {error}")]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(str(path), [("", f"is not valid TOML: {error}")]) from None
+
+
+def _problem(error: "ErrorDetails") -> tuple[str, str]:
+    location = [str(part) for part in error["loc"]]
+    key = ".".join(location)
+    if error["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(location[-1], _known_keys(location[:-1]), n=1)
+        return key, "is not a setting" + (f"; did you mean {near[0]}?" if near else "; see config.example.toml")
+    message = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    if error["type"] == "value_error":
+        return key, message
+    return key, f"{message[0].lower()}{message[1:]} (it is {error['input']!r})"
+
+
+def _known_keys(location: list[str]) -> list[str]:
+    table = Settings.model_fields.get(location[0]) if location else None
+    model = table.annotation if table else Settings
+    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+
+
+def _resolve(settings: Settings, base: Path, environ: Mapping[str, str]) -> Settings:
+    """Make every path absolute, and let the environment's database go before the file's."""
+    tables: dict[str, BaseModel] = {}
+    for name in Settings.model_fields:
+        table: BaseModel = getattr(settings, name)
+        paths = {key: base / value for key, value in table if isinstance(value, Path)}
+        tables[name] = table.model_copy(update=paths)
+    url = environ.get("NEWSLETTER_DATABASE_URL") or settings.database.url
+    tables["database"] = tables["database"].model_copy(update={"url": _absolute_sqlite(url, base)})
+    return settings.model_copy(update=tables)
+
+
+def _absolute_sqlite(url: str, base: Path) -> str:
+    name = url.removeprefix("sqlite:///")
+    return url if name == url or name == ":memory:" else f"sqlite:///{base / name}"

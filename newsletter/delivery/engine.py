@@ -1,0 +1,280 @@
+"""The engine: sends an edition to everyone who is due, at the speed of the wire, and forgets nothing if it dies.
+
+Owns one run: the lanes that pump mails, and what becomes of each answer. What a reply means is decided in
+`delivery.policy`; which bytes go out when, in `delivery.pipeline`; when the ledger is written, in `delivery.books`.
+
+The order that the guarantee rests on: a delivery is claimed in the ledger, noted in the journal before its final dot
+may leave, noted again with the answer, settled in the ledger, and only then forgotten by the journal.
+"""
+
+import asyncio
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from newsletter import config
+from newsletter.delivery.books import Books, Ledger
+from newsletter.delivery.lanes import Lane, Transport
+from newsletter.delivery.pipeline import Prepared, Result
+from newsletter.delivery.policy import Fault, Phase, decide_outcome, decide_settlement, describe_fault
+from newsletter.errors import NewsletterError, TransportError
+from newsletter.model.delivery import Accepted, Delivery, DeliveryState, Outcome, Refused, Reply, Settlement
+
+PHASES: Final = tuple(Phase)
+"""The journal keeps a phase as its number here; add only at the end."""
+
+BOOKS_INTERVAL: Final = 0.25
+"""Seconds between two pages of the books at the most, so that `status` is never far behind."""
+
+_CHUNK: Final = 64
+_UNHEARD: Final = (0, 421)
+
+Mail = Prepared[Delivery]
+Compose = Callable[[Delivery], Mail]
+"""Makes a reader's mail, ready for the wire; called in threads. Raises ValueError for a reader who can't be written."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one run did. `recovered` were left by a dead worker; `stopped` says that it was asked to end early."""
+
+    sent: int = 0
+    deferred: int = 0
+    failed: int = 0
+    unknown: int = 0
+    recovered: int = 0
+    stopped: bool = False
+
+    @property
+    def done(self) -> int:
+        """Return how many tries this run finished."""
+        return self.sent + self.deferred + self.failed + self.unknown
+
+    def count(self, settlements: Iterable[Settlement]) -> None:
+        """Add what was settled."""
+        states = Counter(settlement.state for settlement in settlements)
+        self.sent += states[DeliveryState.SENT]
+        self.deferred += states[DeliveryState.DEFERRED]
+        self.failed += states[DeliveryState.FAILED]
+        self.unknown += states[DeliveryState.UNKNOWN]
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a run works with. `jitter` returns a factor of about 1; `drain` is how long a stop waits for answers."""
+
+    ledger: Ledger
+    transport: Transport
+    rules: config.Delivery
+    compose: Compose
+    jitter: Callable[[], float]
+    drain: timedelta
+    on_progress: Callable[[Tally], None]
+
+
+class Engine:
+    """One run over one edition; `run` it once."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.tally = Tally()
+        self._desk = desk
+        self._books = Books(desk.ledger)
+        self._pool = ThreadPoolExecutor(os.cpu_count(), "compose")
+        self._ready: deque[Mail] = deque()
+        self._lanes: set[Lane] = set()
+        self._accepted = False
+        self._suspects: list[tuple[Mail, Fault]] = []
+        self._retried: set[int] = set()
+        self._error: Exception | None = None
+        self._ending = False
+        self._news = asyncio.Event()  # wakes the books
+        self._mail = asyncio.Event()  # wakes the lanes
+
+    async def run(self, stop: asyncio.Event) -> Tally:
+        """Deliver to everyone who is due now. `stop` ends it gracefully: what is on the wire is waited for.
+
+        Raises TransportError when the relay bars us, StoreError when the ledger refuses; nothing is lost by either.
+        """
+        watch = asyncio.create_task(self._watch(stop))
+        lanes: list[asyncio.Task[None]] = []
+        try:
+            await self._turn_page()
+            if self._books.held:
+                lanes = [asyncio.create_task(self._drive()) for _ in range(self._desk.transport.width)]
+                await self._keep_books()
+        except Exception as error:
+            self._error = self._error or error
+        finally:
+            watch.cancel()
+            self._end()
+            await self._drain(lanes)
+            await self._close_books()
+            self._pool.shutdown()
+        if self._error:
+            raise self._error
+        return self.tally
+
+    async def _watch(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self.tally.stopped = True
+        self._end()
+
+    def _end(self, error: Exception | None = None) -> None:
+        """Begin nothing more; those who wait are woken to see it."""
+        self._ending = True
+        self._error = self._error or error
+        for lane in self._lanes:
+            lane.stop()
+        self._mail.set()
+        self._news.set()
+
+    async def _drain(self, lanes: Sequence[asyncio.Task[None]]) -> None:
+        """Wait for what is on the wire; who hasn't answered by the end of `drain` is unknown."""
+        if lanes:
+            _, late = await asyncio.wait(lanes, timeout=self._desk.drain.total_seconds())
+            for lane in late:
+                lane.cancel()
+            await asyncio.gather(*lanes, return_exceptions=True)
+
+    async def _drive(self) -> None:
+        """Pump mails through one connection after another until the run ends."""
+        lane: Lane | None = None
+        try:
+            while await self._mail_is_ready():
+                if lane is None or not lane.usable:
+                    lane = await self._change_lane(lane)
+                    if lane is None:
+                        return
+                await lane.pump(self._next, self._begin, self._take)
+        except Exception as error:
+            self._end(error)
+        finally:
+            if lane is not None:
+                self._lanes.discard(lane)
+                await lane.close()
+
+    async def _mail_is_ready(self) -> bool:
+        while not self._ready and not self._ending:
+            self._mail.clear()
+            self._news.set()
+            await self._mail.wait()
+        return not self._ending
+
+    async def _change_lane(self, old: Lane | None) -> Lane | None:
+        """Open a connection; a relay that wants fewer than configured gets fewer, one that takes none ends the run."""
+        if old is not None:
+            self._lanes.discard(old)
+            await old.close()
+        opened = await self._desk.transport.open_lane()
+        if isinstance(opened, Fault):
+            if not opened.temporary or not self._lanes:
+                self._fail(opened)
+            return None
+        self._lanes.add(opened)
+        if self._ending:
+            opened.stop()
+        return opened
+
+    def _next(self) -> Mail | None:
+        return None if self._ending or not self._ready else self._ready.popleft()
+
+    def _begin(self, mail: Mail) -> None:
+        self._desk.ledger.journal.begin(mail.key.id)
+
+    def _take(self, mail: Mail, result: Result) -> None:
+        """Take the answer to a mail; called from the wire, so it must not wait."""
+        if result.reply.code in _UNHEARD and result.phase is not Phase.DOT and self._try_again(mail):
+            return
+        verdict = decide_outcome(result.reply, result.phase)
+        if isinstance(verdict, Fault):
+            self._suspect(mail, verdict)
+            return
+        self._settle(mail.key, result.phase, verdict)
+        if not self._accepted and isinstance(verdict, Accepted):
+            self._accepted = True
+            for suspect, fault in self._suspects:
+                self._settle(suspect.key, fault.phase, Refused(fault.reply))
+            self._suspects.clear()
+
+    def _try_again(self, mail: Mail) -> bool:
+        """Let a mail whose connection was lost before its body try one other connection in this run."""
+        if mail.key.id in self._retried or self._ending:
+            return False
+        self._retried.add(mail.key.id)
+        self._ready.appendleft(mail)
+        self._mail.set()
+        return True
+
+    def _suspect(self, mail: Mail, fault: Fault) -> None:
+        """Decide whether a refusal is about us or about this reader: when others are let through, it is the reader."""
+        about_one = fault.phase in (Phase.RCPT, Phase.DATA, Phase.DOT)
+        if about_one and self._accepted:
+            self._settle(mail.key, fault.phase, Refused(fault.reply))
+            return
+        self._suspects.append((mail, fault))
+        if not about_one or len(self._suspects) >= self._desk.transport.width:
+            self._fail(fault)
+
+    def _settle(self, delivery: Delivery, phase: Phase, outcome: Outcome) -> None:
+        desk = self._desk
+        desk.ledger.journal.finish(delivery.id, PHASES.index(phase), outcome.reply)
+        self._books.settle(decide_settlement(delivery, outcome, desk.ledger.clock(), desk.rules, desk.jitter()))
+        if self._books.low:
+            self._news.set()
+
+    def _fail(self, fault: Fault) -> None:
+        self._end(TransportError(describe_fault(fault, self._desk.transport.name)))
+
+    async def _keep_books(self) -> None:
+        """Turn pages until nothing is held and nothing is due, or the run ends."""
+        while self._books.held and not self._ending:
+            if self._books.waiting == len(self._suspects) > 0:
+                self._fail(self._suspects[0][1])  # nobody is left who could show that it isn't about us
+                return
+            try:
+                async with asyncio.timeout(BOOKS_INTERVAL):
+                    await self._news.wait()
+            except TimeoutError:
+                pass
+            self._news.clear()
+            await self._turn_page()
+
+    async def _turn_page(self, *, claim: bool = True) -> None:
+        claimed, settled = await self._books.turn_page(claim=claim and not self._ending)
+        self.tally.count(settled)
+        self._desk.on_progress(self.tally)
+        await self._prepare(claimed)
+
+    async def _prepare(self, claimed: Sequence[Delivery]) -> None:
+        """Compose, and sign, off the event loop; lanes begin with the first while the last are being made."""
+        loop = asyncio.get_running_loop()
+        chunks = [claimed[start : start + _CHUNK] for start in range(0, len(claimed), _CHUNK)]
+        for made in asyncio.as_completed([loop.run_in_executor(self._pool, self._compose, chunk) for chunk in chunks]):
+            for item in await made:
+                if isinstance(item, Prepared):
+                    self._ready.append(item)
+                else:
+                    self._settle(item[0], Phase.RCPT, Refused(item[1]))
+            self._mail.set()
+
+    def _compose(self, claimed: Sequence[Delivery]) -> list[Mail | tuple[Delivery, Reply]]:
+        return [self._compose_one(delivery) for delivery in claimed]
+
+    def _compose_one(self, delivery: Delivery) -> Mail | tuple[Delivery, Reply]:
+        try:
+            return self._desk.compose(delivery)
+        except ValueError as error:
+            return delivery, Reply(0, "5.1.3", f"the mail can't be addressed: {error}")
+
+    async def _close_books(self) -> None:
+        """Settle what was answered and give back what was never begun."""
+        for mail in (*self._ready, *(mail for mail, _ in self._suspects)):
+            self._books.give_back(mail.key.id)
+        try:
+            await self._turn_page(claim=False)
+        except NewsletterError as error:
+            self._error = self._error or error  # the journal keeps what the ledger didn't take

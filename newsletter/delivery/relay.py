@@ -1,0 +1,154 @@
+"""The relay: opens connections to it, secured and logged in, and wears each one out before the next.
+
+Owns what stands in the way of a connection, told as a Fault in the server's words. Refuses to go on without TLS where
+it is asked for: neither password nor mail is sent.
+"""
+
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic
+from typing import Final
+
+import aiosmtplib
+
+from newsletter.config import Smtp
+from newsletter.delivery.lanes import Lane, Mail
+from newsletter.delivery.pipeline import Result
+from newsletter.delivery.policy import Fault, Phase, parse_reply
+from newsletter.delivery.wire import Wire
+from newsletter.errors import TransportError
+from newsletter.model.delivery import Reply
+
+_QUIT_TIMEOUT: Final = 5.0
+
+
+class RelayTransport:
+    """Connections to one relay."""
+
+    def __init__(self, smtp: Smtp, password: str) -> None:
+        self.name = f"{smtp.host}:{smtp.port}"
+        self.width = smtp.connections
+        self._smtp = smtp
+        self._password = password
+        self._context = _make_tls_context(smtp)
+
+    async def open_lane(self) -> Lane | Fault:
+        """Connect, secure, log in; return a lane, or what stood in the way."""
+        smtp, phase = self._smtp, Phase.GREETING
+        wire = self._make_wire()
+        try:
+            await wire.connect()
+            phase = Phase.EHLO
+            await _greet(wire, smtp)
+            if smtp.tls == "starttls":
+                phase = Phase.TLS
+                await _secure(wire)
+            if smtp.user:
+                phase = Phase.AUTH
+                await wire.login(smtp.user, self._password)
+            return _RelayLane(wire, smtp)
+        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+            wire.close()
+            return Fault(_reply_of(error), Phase.TLS if _is_tls(error) else phase)
+        except BaseException:
+            wire.close()
+            raise
+
+    def _make_wire(self) -> Wire:
+        smtp = self._smtp
+        return Wire(
+            hostname=smtp.host,
+            port=smtp.port,
+            # STARTTLS is said below, step by step, so that it can be told which step failed.
+            tls="implicit" if smtp.tls == "implicit" else "none",
+            tls_context=self._context,
+            local_hostname=smtp.local_name or None,
+            timeout=smtp.timeout,
+            data_timeout=smtp.data_timeout,
+            window=smtp.window,
+        )
+
+
+class _RelayLane:
+    """One connection; it is worn out after its share of messages or its time."""
+
+    def __init__(self, wire: Wire, smtp: Smtp) -> None:
+        self._wire = wire
+        self._left = smtp.messages_per_connection
+        self._until = monotonic() + smtp.connection_minutes * 60
+
+    @property
+    def usable(self) -> bool:
+        """Return whether more mail may be pumped here."""
+        return self._wire.is_connected and not self._worn
+
+    @property
+    def _worn(self) -> bool:
+        return self._left <= 0 or monotonic() >= self._until
+
+    async def pump(
+        self,
+        next_mail: Callable[[], Mail | None],
+        before_body: Callable[[Mail], None],
+        on_result: Callable[[Mail, Result], None],
+    ) -> None:
+        """Hand over mails (`delivery.lanes`)."""
+
+        def take_one() -> Mail | None:
+            mail = None if self._worn else next_mail()
+            self._left -= mail is not None
+            return mail
+
+        try:
+            await self._wire.pump(take_one, before_body, on_result)
+        except aiosmtplib.SMTPException:
+            self._wire.close()  # the server closed it while it was idle: nothing was asked for yet
+
+    def stop(self) -> None:
+        """Begin no further mail."""
+        self._wire.stop()
+
+    async def close(self) -> None:
+        """Say QUIT and close."""
+        if self._wire.is_connected:
+            with suppress(aiosmtplib.SMTPException, OSError):
+                await self._wire.quit(timeout=_QUIT_TIMEOUT)
+        self._wire.close()
+
+
+async def _greet(wire: Wire, smtp: Smtp) -> None:
+    """Say EHLO, or HELO to a server that knows nothing newer, if nothing newer is needed."""
+    try:
+        await wire.ehlo()
+    except aiosmtplib.SMTPHeloError as error:
+        if error.code < 500 or smtp.tls == "starttls" or smtp.user or not wire.is_connected:
+            raise
+        await wire.helo()
+
+
+async def _secure(wire: Wire) -> None:
+    if not wire.supports_extension("starttls"):
+        raise aiosmtplib.SMTPNotSupported("it offers no STARTTLS, so neither password nor mail was sent")
+    await wire.starttls()
+    await wire.ehlo()  # RFC 3207 section 4.2: what was said before TLS counts no more
+
+
+def _is_tls(error: BaseException) -> bool:
+    return isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError)
+
+
+def _reply_of(error: Exception) -> Reply:
+    """Return the reply an exception stands for; code 0 for one that never came or made no sense."""
+    if isinstance(error, aiosmtplib.SMTPResponseException) and error.code > 0:
+        return parse_reply(error.code, error.message)
+    message = error.message if isinstance(error, aiosmtplib.SMTPException) else str(error)
+    return parse_reply(0, str(message) or type(error).__name__)
+
+
+def _make_tls_context(smtp: Smtp) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=smtp.ca_file)
+    except OSError as error:  # an SSLError is one, too
+        reason = "holds no PEM certificate" if isinstance(error, ssl.SSLError) else f"can't be read: {error.strerror}"
+        raise TransportError(f"{smtp.ca_file}: smtp.ca_file {reason}. No mail was sent.") from None

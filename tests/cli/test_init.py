@@ -1,0 +1,83 @@
+import tomllib
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from newsletter.cli.init import command
+from newsletter.config import Settings, load_settings
+from newsletter.errors import NewsletterError
+
+ANSWERS = [
+    "The Weekly Bee",
+    "All about bees.",
+    "https://bees.example.org",
+    "en",
+    "Europe/Berlin",
+    "1 Hive Road, Meadow",
+    "",  # the suggested address
+    "",  # no relay
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def answer(*lines: str, words: tuple[str, ...] = ()) -> str:
+    done = CliRunner().invoke(command, list(words), input="\n".join(lines) + "\n", catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_the_answers_stand_in_the_config_and_the_rest_is_commented(folder: Path) -> None:
+    answer(*ANSWERS)
+    written = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))
+    assert written["publication"]["title"] == "The Weekly Bee"
+    assert written["mail"] == {"from_address": "news@bees.example.org"}
+    assert "tls" not in written["smtp"]
+    assert load_settings(folder / "config.toml", {}).publication.time_zone == "Europe/Berlin"
+
+
+def test_a_first_issue_is_written_with_what_to_fill_in(folder: Path) -> None:
+    output = answer(*ANSWERS)
+    (issue,) = (folder / "issues").iterdir()
+    assert "TK" in issue.read_text(encoding="utf-8")
+    assert f"newsletter preview {issue.stem}" in output
+
+
+def test_a_wrong_answer_is_explained_and_asked_again(folder: Path) -> None:
+    lines = [*ANSWERS[:2], "bees", *ANSWERS[2:4], "Berlin", *ANSWERS[4:]]
+    output = answer(*lines)
+    assert "not an http(s) address" in output
+    assert "not a time zone name" in output
+    assert load_settings(folder / "config.toml", {}).publication.url == "https://bees.example.org"
+
+
+def test_a_relay_is_asked_for_its_user(folder: Path) -> None:
+    answer(*ANSWERS[:7], "smtp.example.org", "bee")
+    smtp = load_settings(folder / "config.toml", {}).smtp
+    assert (smtp.host, smtp.user, smtp.tls) == ("smtp.example.org", "bee", "starttls")
+
+
+def test_yes_asks_nothing_and_takes_every_default(folder: Path) -> None:
+    CliRunner().invoke(command, ["sub/folder", "--yes"], catch_exceptions=False)
+    assert tomllib.loads((folder / "sub/folder/config.toml").read_text(encoding="utf-8")) == {
+        name: {} for name in Settings.model_fields
+    }
+
+
+def test_nothing_that_is_there_is_overwritten(folder: Path) -> None:
+    (folder / "config.toml").write_text("# mine", encoding="utf-8")
+    with pytest.raises(NewsletterError, match="there already"):
+        CliRunner().invoke(command, [], catch_exceptions=False)
+    assert (folder / "config.toml").read_text(encoding="utf-8") == "# mine"
+
+
+def test_a_relay_with_example_names_is_not_accepted_silently(folder: Path) -> None:
+    lines = ["T", "L", "", "", "", "", "", "smtp.example.org", "", ""]
+    done = CliRunner().invoke(command, [], input="\n".join(lines) + "\n", catch_exceptions=False)
+    assert "must be your own" in done.output
+    assert not (folder / "config.toml").exists()
