@@ -1,6 +1,6 @@
 """How long `newsletter --help` takes, against a bare Python that imports argparse. Interleaved; wall time.
 
-    python benchmarks/startup.py
+python benchmarks/startup.py
 """
 
 import statistics

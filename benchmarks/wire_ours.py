@@ -14,7 +14,7 @@ from pathlib import Path
 
 import uvloop
 
-from newsletter.delivery.pipeline import Prepared, Result, compose_commands
+from newsletter.delivery.exchange import Prepared, Result, compose_commands
 from newsletter.delivery.policy import Phase
 from newsletter.delivery.wire import Wire
 
@@ -51,10 +51,10 @@ class Source:
         body[1::2] = [b"%032d" % number] * (len(body) // 2)
         return Prepared(number, ENVELOPE % number, body)
 
-    def before_body(self, message: Prepared[int]) -> None:
+    def before_body(self, _: Prepared[int]) -> None:
         """Keep no journal: this measures the wire."""
 
-    def on_result(self, message: Prepared[int], result: Result) -> None:
+    def on_result(self, _: Prepared[int], result: Result) -> None:
         """Count."""
         if result.phase is Phase.DOT and 200 <= result.reply.code < 300:
             self.done += 1

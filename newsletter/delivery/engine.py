@@ -18,8 +18,8 @@ from typing import Final
 
 from newsletter import config
 from newsletter.delivery.books import Books, Ledger
-from newsletter.delivery.lanes import Lane, Transport
-from newsletter.delivery.pipeline import Prepared, Result
+from newsletter.delivery.exchange import Prepared, Result
+from newsletter.delivery.lanes import Lane, Mail, Transport
 from newsletter.delivery.policy import Fault, Phase, decide_outcome, decide_settlement, describe_fault
 from newsletter.errors import NewsletterError, TransportError
 from newsletter.model.delivery import Accepted, Delivery, DeliveryState, Outcome, Refused, Reply, Settlement
@@ -33,7 +33,6 @@ BOOKS_INTERVAL: Final = 0.25
 _CHUNK: Final = 64
 _UNHEARD: Final = (0, 421)
 
-Mail = Prepared[Delivery]
 Compose = Callable[[Delivery], Mail]
 """Makes a reader's mail, ready for the wire; called in threads. Raises ValueError for a reader who can't be written."""
 

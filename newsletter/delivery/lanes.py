@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from newsletter.delivery.pipeline import Prepared, Result
+from newsletter.delivery.exchange import Prepared, Result
 from newsletter.delivery.policy import Fault
 from newsletter.model.delivery import Delivery
 

@@ -13,14 +13,18 @@ from typing import Final
 import aiosmtplib
 
 from newsletter.config import Smtp
+from newsletter.delivery.exchange import Result
 from newsletter.delivery.lanes import Lane, Mail
-from newsletter.delivery.pipeline import Result
 from newsletter.delivery.policy import Fault, Phase, parse_reply
 from newsletter.delivery.wire import Wire
 from newsletter.errors import TransportError
 from newsletter.model.delivery import Reply
 
 _QUIT_TIMEOUT: Final = 5.0
+_SMTPUTF8: Final = b" SMTPUTF8\r\n"
+_NO_SMTPUTF8: Final = Result(
+    Phase.RCPT, Reply(553, "5.6.7", "the address isn't ASCII, and the relay doesn't offer SMTPUTF8")
+)
 
 
 class RelayTransport:
@@ -97,6 +101,9 @@ class _RelayLane:
 
         def take_one() -> Mail | None:
             mail = None if self._worn else next_mail()
+            while mail is not None and _SMTPUTF8 in mail.envelope and not self._wire.supports_extension("smtputf8"):
+                on_result(mail, _NO_SMTPUTF8)
+                mail = next_mail()
             self._left -= mail is not None
             return mail
 

@@ -126,13 +126,22 @@ class Connection:
 
     def abort(self) -> None:
         """Close without another word."""
-        self._client.close()
+        _abort(self._client)
 
     async def close(self) -> None:
         """Say QUIT and close."""
+        transport = self._client.transport
         with suppress(aiosmtplib.SMTPException, OSError):
             await self._client.quit(timeout=_QUIT_TIMEOUT)
-        self.abort()
+        _abort(self._client, transport)
+
+
+def _abort(client: aiosmtplib.SMTP, transport: asyncio.BaseTransport | None = None) -> None:
+    """Close now: a polite end of TLS would wait for the server's, and outlive the event loop."""
+    transport = client.transport or transport
+    client.close()
+    if transport is not None:
+        cast(asyncio.WriteTransport, transport).abort()
 
 
 async def open_connection(smtp: Smtp, password: str, context: ssl.SSLContext) -> Connection | Fault:
@@ -158,10 +167,10 @@ async def open_connection(smtp: Smtp, password: str, context: ssl.SSLContext) ->
             await client.login(smtp.user, password)
         return Connection(client, smtp.data_timeout)
     except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-        client.close()
+        _abort(client)
         return Fault(_reply_of(error), Phase.TLS if _is_tls(error) else phase)
     except BaseException:
-        client.close()
+        _abort(client)
         raise
 
 
@@ -230,6 +239,7 @@ class SmtpTransport:
         """Say goodbye on every connection that is idle."""
         idle, self._idle = self._idle, []
         await asyncio.gather(*(connection.close() for connection in idle))
+        await asyncio.sleep(0)  # sockets are closed one turn of the loop later
 
     @asynccontextmanager
     async def _slot(self) -> AsyncIterator[None]:

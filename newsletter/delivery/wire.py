@@ -17,7 +17,8 @@ from aiosmtplib.protocol import SMTPProtocol
 from aiosmtplib.response import SMTPResponse
 from aiosmtplib.typing import Default
 
-from newsletter.delivery.pipeline import Key, Pipeline, Prepared, Result, decide_dialect
+from newsletter.delivery.exchange import Key, Prepared, Result, decide_dialect
+from newsletter.delivery.pipeline import Pipeline
 from newsletter.delivery.policy import Phase
 
 _READY = 220
@@ -85,6 +86,8 @@ class Wire(SMTP):
         protocol = self.protocol
         if protocol is None:
             raise SMTPServerDisconnected("the connection is closed")
+        if protocol.pipeline is not None:
+            raise RuntimeError("a connection serves one pump at a time")
         dialect = decide_dialect(frozenset(self.esmtp_extensions), self._window)
         pipeline = Pipeline(dialect, protocol.write_pieces, next_message, before_body, on_result, fresh=self._fresh)
         try:
@@ -151,8 +154,6 @@ class WireProtocol(SMTPProtocol):
 
     async def run(self, pipeline: Pipeline[Key], command_timeout: float, data_timeout: float) -> None:
         """Give the connection to a pipeline until it is finished; times are seconds."""
-        if self.pipeline is not None:
-            raise RuntimeError("a connection serves one pump at a time")
         self._finished = self._loop.create_future()
         self._command_timeout, self._data_timeout = command_timeout, data_timeout
         self.pipeline = pipeline

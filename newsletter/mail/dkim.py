@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from newsletter.mail.encoding import LINE_LENGTH
-from newsletter.mail.message import Frame, Personal, compose_message
+from newsletter.mail.message import Frame, Personal, compose_pieces
 
 MIN_RSA_BITS = 2048
 MAX_RSA_BITS = 4096
@@ -110,7 +110,7 @@ def prepare_signing(frame: Frame, keys: SigningKeys, published_at: datetime) -> 
     """
     if published_at.tzinfo is None:
         raise ValueError(f"{published_at!r} has no time zone, so no signature can name it")
-    head, found, body = compose_message(frame, _MARKS).partition(b"\r\n\r\n")
+    head, found, body = compose_pieces(frame, _MARKS).partition(b"\r\n\r\n")
     if not found:
         raise ValueError("A message without an end of its headers can't be signed.")
     headers = re.split(rb"\r\n(?![ \t])", head)[::-1]  # from the last up, as receivers look for them (section 5.4.2)
@@ -126,7 +126,12 @@ def prepare_signing(frame: Frame, keys: SigningKeys, published_at: datetime) -> 
 
 
 def sign_message(signing: SigningFrame, personal: Personal) -> bytes:
-    """Return one reader's whole message, its signatures before its other headers.
+    """Return one reader's whole message, its signatures before its other headers."""
+    return b"".join(sign_pieces(signing, personal))
+
+
+def sign_pieces(signing: SigningFrame, personal: Personal) -> list[bytes]:
+    """Return what `sign_message` does, in pieces (`mail.message.compose_pieces`).
 
     Any number of threads may sign with one frame at the same time; RSA, nearly all of the work, holds no lock.
     """
@@ -136,7 +141,7 @@ def sign_message(signing: SigningFrame, personal: Personal) -> bytes:
     body_hash = b64encode(body.digest())
     headers = hashlib.sha256(_fill(signing.headers, values))
     signatures = [_compose_signature(signer, headers.copy(), body_hash) for signer in signing.signers]
-    return b"".join((*signatures, compose_message(signing.frame, personal)))
+    return [*signatures, *compose_pieces(signing.frame, personal)]
 
 
 def parse_private_key(pem: bytes) -> RSAPrivateKey | Ed25519PrivateKey:

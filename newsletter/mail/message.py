@@ -99,10 +99,25 @@ def encode_edition(edition: Edition, published_at: datetime) -> Frame:
 
 def compose_message(frame: Frame, personal: Personal) -> bytes:
     """Return one reader's message, from the first header to the last CRLF."""
+    return b"".join(compose_pieces(frame, personal))
+
+
+def compose_pieces(frame: Frame, personal: Personal) -> list[bytes]:
+    """Return one reader's message in pieces; all but the personal ones are shared with every other reader's."""
     pieces: list[bytes] = [b""] * (2 * len(frame.segments) - 1)
     pieces[::2] = frame.segments
     pieces[1::2] = [personal[field] for field in frame.fields]
-    return b"".join(pieces)
+    return pieces
+
+
+def compose_personal(key: bytes, *, edition_id: int, subscriber_id: int, address: str, name: str) -> Personal:
+    """Return what is a reader's own; `address` is in wire form. Raises ValueError for what no header can hold."""
+    return Personal(
+        to=encode_mailbox(name, address).encode(),
+        message=make_token(key, Purpose.MESSAGE, subscriber_id, edition_id).encode(),
+        unsubscribe=make_token(key, Purpose.UNSUBSCRIBE, subscriber_id, edition_id).encode(),
+        preferences=make_token(key, Purpose.PREFERENCES, subscriber_id, edition_id).encode(),
+    )
 
 
 def compose_envelope(
@@ -112,16 +127,10 @@ def compose_envelope(
 
     Raises ValueError for a name or address that no header can hold.
     """
-    message_token = make_token(key, Purpose.MESSAGE, subscriber_id, edition_id)
-    personal = Personal(
-        to=encode_mailbox(name, address).encode(),
-        message=message_token.encode(),
-        unsubscribe=make_token(key, Purpose.UNSUBSCRIBE, subscriber_id, edition_id).encode(),
-        preferences=make_token(key, Purpose.PREFERENCES, subscriber_id, edition_id).encode(),
-    )
+    personal = compose_personal(key, edition_id=edition_id, subscriber_id=subscriber_id, address=address, name=name)
     return Envelope(
         slug=frame.slug,
-        name=message_token,
+        name=personal.message.decode(),
         sender=make_envelope_sender(key, subscriber_id, edition_id, frame.bounce_domain),
         recipient=address,
         message=compose_message(frame, personal),

@@ -58,6 +58,7 @@ class Relay:
     delays: dict[str, float] = field(default_factory=dict)
     most_connections: int = 1000
     drop_in_body: bool = False
+    starttls: ssl.SSLContext | None = None
     said: list[str] = field(default_factory=list)
     mails: list[tuple[str, str, bytes]] = field(default_factory=list)
     connections: int = 0
@@ -94,8 +95,8 @@ class Relay:
                     writer.write(b"421 4.7.0 too many connections\r\n")
                 else:
                     await self._talk(reader, writer)
-            except (ConnectionError, asyncio.IncompleteReadError):
-                pass
+            except (OSError, asyncio.IncompleteReadError):
+                pass  # the client went away, or refused our certificate
             finally:
                 writer.close()
                 tasks.discard(task)
@@ -126,6 +127,8 @@ class Relay:
                 self.mails.append((sender, recipient, content))
             if answer.startswith(("221", "421", "554 5.3.2 no")):
                 return
+            if phase == "starttls" and answer.startswith("220") and self.starttls:
+                await writer.start_tls(self.starttls)
             if phase == "data" and answer.startswith("354"):
                 if self.drop_in_body:
                     await reader.readexactly(1000)

@@ -320,13 +320,21 @@ async def test_a_wrong_password_is_about_us_and_stays_out_of_the_message(
     assert sink.mails == []
 
 
-async def test_a_certificate_nobody_vouches_for_is_refused(envelope: Envelope, secure_sink: tuple[Sink, int]) -> None:
-    sink, port = secure_sink
-    (verdict,) = await deliver(secure(port, None), envelope, password="secret")
-    assert isinstance(verdict, Fault)
-    assert verdict.phase is Phase.TLS
-    assert "certificate" in verdict.reply.text
-    assert sink.mails == []
+async def test_a_certificate_nobody_vouches_for_is_refused(
+    envelope: Envelope, server_context: ssl.SSLContext, certificate: Path
+) -> None:
+    script = {"ehlo": "250-relay.test\n250-AUTH PLAIN\n250 STARTTLS"}
+    async with Relay(script, starttls=server_context).serve() as relay:
+        (stranger,) = await deliver(relay.smtp(tls="starttls", user="ann"), envelope, password="secret")
+        said = list(relay.said)
+        (trusted,) = await deliver(
+            relay.smtp(tls="starttls", user="ann", ca_file=certificate), envelope, password="secret"
+        )
+    assert isinstance(stranger, Fault)
+    assert stranger.phase is Phase.TLS
+    assert "certificate" in stranger.reply.text
+    assert said == ["EHLO here.test", "STARTTLS"]
+    assert isinstance(trusted, Accepted)
 
 
 async def test_implicit_tls(envelope: Envelope, server_context: ssl.SSLContext, certificate: Path) -> None:

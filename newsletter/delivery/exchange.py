@@ -1,0 +1,67 @@
+"""What passes between a sender and the wire: mails that are ready, results, and how a server is spoken to. Pure.
+
+Refuses addresses and options that could end a command early: what is composed here is written as it is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
+
+from newsletter.delivery.policy import Phase
+from newsletter.model.delivery import Reply
+
+Key = TypeVar("Key")
+
+
+class Prepared(NamedTuple, Generic[Key]):
+    """A mail that is ready for the wire.
+
+    `key` is the caller's. `envelope` is the two command lines of `compose_commands`. `body` is the message in any
+    number of pieces: CRLF only, no line that starts with a dot (so that it is the same with DATA and BDAT), the last
+    piece ends with CRLF.
+    """
+
+    key: Key
+    envelope: bytes
+    body: Sequence[bytes]
+
+
+class Result(NamedTuple):
+    """What came of a mail: the reply that decided, and what it answered. Code 0 means that none came."""
+
+    phase: Phase
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What may be said to a server; `window` is how many bodies may be unanswered."""
+
+    pipelining: bool
+    chunking: bool
+    window: int
+
+
+def decide_dialect(extensions: frozenset[str], window: int) -> Dialect:
+    """Return how to speak to a server with these extensions (lower case, from EHLO).
+
+    More than one body at a time needs both PIPELINING and CHUNKING: a body after DATA has to wait for its 354.
+    """
+    pipelining, chunking = "pipelining" in extensions, "chunking" in extensions
+    return Dialect(pipelining, chunking, max(1, window) if pipelining and chunking else 1)
+
+
+def compose_commands(sender: str, recipient: str, mail_options: str = "", rcpt_options: str = "") -> bytes:
+    """Return the MAIL and RCPT lines; `mail_options` are such as `SIZE=40960`.
+
+    Raises ValueError for anything that could end an address or a line early.
+    """
+    for address in (sender, recipient):
+        if any(mark <= " " or mark in "<>\x7f" for mark in address):
+            raise ValueError(f"{address!r} can't stand in an SMTP command")
+    for options in (mail_options, rcpt_options):
+        if any(not " " <= mark < "\x7f" for mark in options):
+            raise ValueError(f"{options!r} can't be options of an SMTP command")
+    mail = f"MAIL FROM:<{sender}> {mail_options}".rstrip(" ")
+    rcpt = f"RCPT TO:<{recipient}> {rcpt_options}".rstrip(" ")
+    return f"{mail}\r\n{rcpt}\r\n".encode()
