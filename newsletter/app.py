@@ -11,6 +11,7 @@ from newsletter.config import Settings, load_settings
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from newsletter.delivery.publish import Keys
     from newsletter.store.database import Database
 
 
@@ -40,11 +41,14 @@ class App:
         return open_database(self.settings.database.url, self.settings.database.backups)
 
     @cached_property
-    def secret(self) -> bytes:
-        """Return the key of personal links; made at first use."""
+    def keys(self) -> "Keys":
+        """Return what signs links and mail; the key of links is made at first use."""
+        from newsletter.delivery.publish import Keys
         from newsletter.secret import load_secret
+        from newsletter.signing import load_signing_keys
 
-        return load_secret(self.settings.secret.file)
+        signing = load_signing_keys(self.settings.dkim, self.settings.mail.from_address)
+        return Keys(load_secret(self.settings.secret.file), signing)
 
     def issue_files(self) -> Sequence[Path]:
         """Return every issue file, oldest first."""

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from newsletter.app import App
+from newsletter.delivery.engine import Tally
+from newsletter.delivery.lanes import Transport
 from newsletter.delivery.publish import open_transport, send_edition, send_test
-from newsletter.delivery.worker import Tally
 from newsletter.errors import IssueError, NewsletterError
 from newsletter.issues.check import EarlierWork, check_edition, check_issue
 from newsletter.issues.folder import (
@@ -31,7 +32,6 @@ from newsletter.render.edition import render_edition
 from newsletter.site import SiteReport, write_site
 from newsletter.store.deliveries import count_deliveries
 from newsletter.store.editions import (
-    EditionState,
     StoredEdition,
     correct_edition,
     freeze_edition,
@@ -101,6 +101,7 @@ def publish_issue(app: App, name: str, *, correct: bool, progress: Progress) -> 
     ChangedError, TransportError and StoreError.
     """
     issue, edition, problems = load_publishable(app, name)
+    transport = open_transport(app.settings, os.environ, edition.slug)  # a missing password stops it before the start
     now = datetime.now(UTC)
     with app.database.transaction() as connection:
         freeze = correct_edition if correct else freeze_edition
@@ -109,7 +110,7 @@ def publish_issue(app: App, name: str, *, correct: bool, progress: Progress) -> 
     if not correct:
         with app.database.transaction() as connection:
             publish_edition(connection, stored.id, now)
-    tally = None if correct else _deliver(app, stored, progress)
+    tally = None if correct else _deliver(app, stored, transport, progress)
     with app.database.read() as connection:
         audit = count_deliveries(connection, stored.id)
     return Published(stored, issue, problems, site, audit, tally)
@@ -131,8 +132,9 @@ def mail_test(app: App, name: str, address: str) -> Outcome:
     draft = load_draft(app, name)
     if draft.edition is None:
         raise IssueError(draft.problems)
-    transport = open_transport(app.settings, os.environ)
-    return send_test(draft.edition, address, transport, app.secret, datetime.now(UTC))
+    # In the outbox a test has a folder of its own: it must not take the place of a reader's mail.
+    transport = open_transport(app.settings, os.environ, f"{draft.edition.slug}-test")
+    return send_test(draft.edition, address, transport, app.keys, datetime.now(UTC))
 
 
 def load_publishable(app: App, name: str) -> tuple[Issue, Edition, tuple[Problem, ...]]:
@@ -158,15 +160,11 @@ def _load_draft(app: App, path: Path, earlier: Mapping[str, EarlierWork] | None)
     return Draft(path, parsed.issue, edition, tuple(sorted(set(problems))))
 
 
-def _deliver(app: App, stored: StoredEdition, progress: Progress) -> Tally:
+def _deliver(app: App, stored: StoredEdition, transport: Transport, progress: Progress) -> Tally:
     with app.database.read() as connection:
         waiting = count_deliveries(connection, stored.id).open
-    transport = open_transport(app.settings, os.environ)
-    return send_edition(
-        app.database, stored, transport, app.secret, app.settings, lambda tally: progress(tally.done, waiting)
-    )
 
+    def tell(tally: Tally) -> None:
+        progress(tally.done, waiting)
 
-def was_published(stored: StoredEdition) -> bool:
-    """Return whether the edition had been published before this run."""
-    return stored.state is EditionState.PUBLISHED
+    return send_edition(app.database, stored, transport, app.keys, app.settings, tell)

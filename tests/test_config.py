@@ -27,7 +27,8 @@ def keys() -> list[tuple[str, str, object]]:
     found = []
     for table, field in Settings.model_fields.items():
         model = field.annotation
-        assert isinstance(model, type) and issubclass(model, BaseModel)
+        assert isinstance(model, type)
+        assert issubclass(model, BaseModel)
         found += [(table, key, item.default) for key, item in model.model_fields.items()]
     return found
 
@@ -61,7 +62,8 @@ def test_every_commented_value_of_the_example_is_the_default() -> None:
 def test_every_key_says_what_it_is_for() -> None:
     for table, field in Settings.model_fields.items():
         model = field.annotation
-        assert isinstance(model, type) and issubclass(model, BaseModel)
+        assert isinstance(model, type)
+        assert issubclass(model, BaseModel)
         assert model.__doc__, table
         for key, item in model.model_fields.items():
             assert item.description, f"{table}.{key}"

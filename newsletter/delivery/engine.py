@@ -93,6 +93,11 @@ class Engine:
         self._news = asyncio.Event()  # wakes the books
         self._mail = asyncio.Event()  # wakes the lanes
 
+    @property
+    def holds_any(self) -> bool:
+        """Return whether deliveries are still claimed: only after the ledger refused."""
+        return self._books.held > 0
+
     async def run(self, stop: asyncio.Event) -> Tally:
         """Deliver to everyone who is due now. `stop` ends it gracefully: what is on the wire is waited for.
 

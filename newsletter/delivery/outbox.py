@@ -1,54 +1,78 @@
 """The outbox: a folder of `.eml` files in place of a relay, for trials and for whoever sends by other means.
 
 Owns the files' names. Writing the same edition to the same reader again replaces one file by its equal, so nothing can
-be sent twice and nothing is ever unknown.
+be sent twice, nothing is noted in the journal, and nothing is ever unknown.
 """
 
+import asyncio
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
-from newsletter.delivery.policy import Verdict
+from newsletter.delivery.exchange import Result
+from newsletter.delivery.lanes import Mail
+from newsletter.delivery.policy import Phase
 from newsletter.errors import TransportError
-from newsletter.mail.message import Envelope
-from newsletter.model.delivery import Accepted, DeliveryState, Reply
+from newsletter.model.delivery import Delivery, Reply
 
 _PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9@._+-]{0,120}")
-_BATCH = 100
+_BREATH = 50
+"""Mails written before others get a turn on the event loop."""
 
 
 class OutboxTransport:
-    """Writes each mail to `FOLDER/SLUG/ADDRESS.eml`."""
+    """Writes each mail to `FOLDER/SLUG/ADDRESS.eml`; it is its own and only lane."""
 
-    landing = DeliveryState.QUEUED
-    width = _BATCH
+    width = 1
+    usable = True
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, slug: str) -> None:
         self.name = str(folder)
-        self._folder = folder
+        self._folder = folder / safe_name(slug)
+        self._stopped = False
 
-    async def deliver(self, envelope: Envelope) -> Verdict:
-        """Write one mail, whole or not at all; raise TransportError if the folder can't be written."""
-        path = self._folder / safe_name(envelope.slug) / f"{file_stem(envelope)}.eml"
-        try:
-            _write_atomically(path, envelope.message)
-        except OSError as error:
-            raise TransportError(
-                f"{path}: the mail can't be written: {error.strerror}. Make room or make the folder writable; what "
-                "isn't written stays queued, and the same command goes on with it."
-            ) from None
-        return Accepted(Reply(250, "", f"written to {path.name}"))
+    async def open_lane(self) -> "OutboxTransport":
+        """Return the outbox: it is always open."""
+        return self
+
+    async def pump(
+        self,
+        next_mail: Callable[[], Mail | None],
+        before_body: Callable[[Mail], None],  # noqa: ARG002 - `delivery.lanes`; a file can't arrive twice
+        on_result: Callable[[Mail, Result], None],
+    ) -> None:
+        """Write mails, each whole or not at all. Raises TransportError if the folder can't be written."""
+        count = 0
+        while not self._stopped and (mail := next_mail()) is not None:
+            path = self._folder / f"{file_stem(mail.key)}.eml"
+            try:
+                _write_atomically(path, b"".join(mail.body))
+            except OSError as error:
+                on_result(mail, Result(Phase.MAIL, Reply(0, "", f"not written: {error.strerror}")))  # not its fault
+                raise TransportError(
+                    f"{path}: the mail can't be written: {error.strerror}. Make room or make the folder writable; "
+                    "what isn't written stays queued, and the same command goes on with it."
+                ) from None
+            on_result(mail, Result(Phase.DOT, Reply(250, "", f"written to {path.name}")))
+            count += 1
+            if count % _BREATH == 0:
+                await asyncio.sleep(0)
+
+    def stop(self) -> None:
+        """Begin no further mail."""
+        self._stopped = True
 
     async def close(self) -> None:
         """Do nothing: there is nothing to close."""
 
 
-def file_stem(envelope: Envelope) -> str:
-    """Return the reader's address, or, if that can't be a file's name everywhere, what is left of it and a token."""
-    address = envelope.recipient
+def file_stem(delivery: Delivery) -> str:
+    """Return the reader's address, or, if that can't be a file's name everywhere, what is left of it and a number."""
+    address = delivery.address
     if _PLAIN_NAME.fullmatch(address):
         return address
-    return f"{safe_name(address)[:80]}-{envelope.name}"
+    return f"{safe_name(address)[:80]}-{delivery.subscriber_id}"
 
 
 def safe_name(text: str) -> str:

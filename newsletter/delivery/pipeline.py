@@ -183,11 +183,13 @@ class Pipeline(Generic[Key]):
 
     def _hear(self, reply: bytes) -> None:
         transaction = self._flight[0] if self._flight else None
+        code = read_code(reply)
         if transaction is None or transaction.heard == transaction.sent:
+            if transaction and transaction.taking and code >= 400:  # it said 354, and thought better of it
+                self._settle(transaction, _DATA, reply)
             self.lose(f"the server spoke out of turn: {_quote(reply)}")
             return
         step = transaction.steps[transaction.heard]
-        code = read_code(reply)
         if not _is_answer(step, code):
             self.lose(f"the server's answer makes no sense: {_quote(reply)}")
             return
@@ -226,11 +228,14 @@ class Pipeline(Generic[Key]):
     # What goes out
 
     def _advance(self) -> None:
-        """Write all that may be written now, in one go."""
+        """Write all that may be written now: in one go, or body by body, since each may be too much for the buffer."""
         out: list[bytes] = []
         while not (self._leaving or self._paused):
             if not (self._begin(out) if self._ahead is None else self._proceed(self._ahead, out)):
                 break
+            if out and self._ahead is None and self._window > 1:
+                self._write(out)
+                out = []
         if out:
             self._write(out)
         if self._leaving:

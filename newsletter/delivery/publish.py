@@ -8,23 +8,30 @@ import asyncio
 import random
 import secrets
 import signal
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from newsletter.config import Settings
+from newsletter.delivery.books import Ledger
+from newsletter.delivery.compose import make_compose
+from newsletter.delivery.engine import Desk, Engine, Tally
+from newsletter.delivery.exchange import Result
+from newsletter.delivery.journal import Journal, load_boot_id
+from newsletter.delivery.lanes import Lane, Mail, Transport
 from newsletter.delivery.outbox import OutboxTransport
-from newsletter.delivery.owner import load_owner
-from newsletter.delivery.policy import Fault, Verdict, describe_fault
-from newsletter.delivery.transport import SmtpTransport, Transport
-from newsletter.delivery.worker import Desk, Job, Progress, Tally, deliver_due
+from newsletter.delivery.owner import is_dead_owner, load_owner
+from newsletter.delivery.policy import Fault, Verdict, decide_outcome, describe_fault
+from newsletter.delivery.recovery import recover
+from newsletter.delivery.relay import RelayTransport
 from newsletter.errors import TransportError
 from newsletter.mail.address import normalise_address
-from newsletter.mail.message import Envelope, compose_envelope, encode_edition
-from newsletter.model.delivery import Outcome
+from newsletter.mail.dkim import SigningKeys
+from newsletter.model.delivery import Delivery, DeliveryState, Outcome
 from newsletter.model.edition import Edition
 from newsletter.secret import load_password
 from newsletter.store.database import Database
@@ -32,87 +39,116 @@ from newsletter.store.editions import StoredEdition
 
 TEST_PREFIX = "[Test] "
 
+Progress = Callable[[Tally], None]
+
 _COMMANDS_PER_MAIL = 12  # replies waited for at most: connect, TLS, login, a transaction, and all of it once more
+_SWITCH_INTERVAL = 0.0005  # seconds; threads that sign must not hold up the wire for the usual 5 ms
 _Result = TypeVar("_Result")
 
 
-def open_transport(settings: Settings, environ: Mapping[str, str]) -> Transport:
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What signs: `links` personal links and bounce addresses, `mail` the mail itself (DKIM), if anything does."""
+
+    links: bytes
+    mail: SigningKeys | None = None
+
+
+def open_transport(settings: Settings, environ: Mapping[str, str], slug: str) -> Transport:
     """Return the relay, or the outbox when none is configured; nothing is connected yet.
 
     Raises UsageError or NewsletterError for a password that can't be found, TransportError for a bad `ca_file`.
     """
     if not settings.smtp.host:
-        return OutboxTransport(settings.outbox.folder)
-    return SmtpTransport(settings.smtp, load_password(settings.smtp, environ))
+        return OutboxTransport(settings.outbox.folder, slug)
+    return RelayTransport(settings.smtp, load_password(settings.smtp, environ))
 
 
 def send_edition(
     database: Database,
     stored: StoredEdition,
     transport: Transport,
-    key: bytes,
+    keys: Keys,
     settings: Settings,
     on_progress: Progress,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Tally:
     """Send a published edition to everyone who is due now; returns when nobody is left who can be tried now.
 
-    SIGINT or SIGTERM ends it gracefully, and a second one at once. Closes the transport. Raises TransportError and
-    StoreError (`delivery.worker`), ValueError for an edition that can't be a mail.
+    What a dead sender left is settled first. SIGINT or SIGTERM ends it gracefully, and a second one at once. Raises
+    TransportError and StoreError (`delivery.engine`), ValueError for an edition that can't be a mail.
     """
-    job = Job(stored.id, encode_edition(stored.edition, stored.published_at), key)
+    compose = make_compose(stored.edition, stored.published_at, keys.links, keys.mail)
+    rules, boot = settings.delivery, load_boot_id()
+    recovered = recover(database, rules.journal, boot, rules, clock(), is_dead_owner)
+    owner = load_owner(secrets.token_hex(4))
+    journal = Journal.create(rules.journal, owner, boot, rules.claim_ahead)
+    lease = timedelta(seconds=2 * (_COMMANDS_PER_MAIL * settings.smtp.timeout + settings.smtp.data_timeout))
     desk = Desk(
-        database=database,
+        ledger=Ledger(database, journal, stored.id, owner, lease, rules.claim_ahead, clock),
         transport=transport,
-        rules=settings.delivery,
-        owner=load_owner(secrets.token_hex(4)),
-        lease=timedelta(seconds=2 * (_COMMANDS_PER_MAIL * settings.smtp.timeout + settings.smtp.data_timeout)),
-        clock=clock,
+        rules=rules,
+        compose=compose,
         jitter=lambda: random.uniform(0.8, 1.2),  # noqa: S311 - spreads load, protects nothing
+        drain=timedelta(seconds=rules.drain_seconds),
+        on_progress=on_progress,
     )
-    return _run(_deliver_until_stopped(desk, job, on_progress))
+    return _run(_send(desk, recovered))
 
 
-def send_test(edition: Edition, address: str, transport: Transport, key: bytes, now: datetime) -> Outcome:
-    """Send one mail outside the ledger, marked as a test; its links name nobody. Closes the transport.
+async def _send(desk: Desk, recovered: int) -> Tally:
+    stop = asyncio.Event()
+    engine = Engine(desk)
+    engine.tally.recovered = recovered
+    try:
+        with _stop_on_signals(stop):
+            return await engine.run(stop)
+    finally:
+        desk.ledger.journal.close(keep=engine.holds_any)
+
+
+def send_test(edition: Edition, address: str, transport: Transport, keys: Keys, now: datetime) -> Outcome:
+    """Send one mail outside the ledger, marked as a test; its links name nobody.
 
     Raises AddressError for an address that is none, and TransportError when the relay bars us.
     """
     marked = replace(edition, subject=f"{TEST_PREFIX}{edition.subject}")
     wire = normalise_address(address).wire
-    envelope = compose_envelope(encode_edition(marked, now), key, edition_id=0, subscriber_id=0, address=wire, name="")
-    # In the outbox a test has a folder of its own: it must not take the place of a reader's mail.
-    verdict = _run(_deliver_one(transport, replace(envelope, slug=f"{edition.slug}-test")))
+    mail = make_compose(marked, now, keys.links, keys.mail)(Delivery(0, 0, 0, wire, "", DeliveryState.SENDING, 0, now))
+    verdict = _run(_deliver_one(transport, mail))
     if isinstance(verdict, Fault):
         raise TransportError(describe_fault(verdict, transport.name))
     return verdict
 
 
-async def _deliver_one(transport: Transport, envelope: Envelope) -> Verdict:
+async def _deliver_one(transport: Transport, mail: Mail) -> Verdict:
+    lane: Lane | Fault = await transport.open_lane()
+    if isinstance(lane, Fault):
+        return lane
+    waiting, results = [mail], list[Result]()
     try:
-        return await transport.deliver(envelope)
+        await lane.pump(
+            lambda: waiting.pop() if waiting else None, lambda _mail: None, lambda _mail, result: results.append(result)
+        )
     finally:
-        await transport.close()
-
-
-async def _deliver_until_stopped(desk: Desk, job: Job, on_progress: Progress) -> Tally:
-    stop = asyncio.Event()
-    try:
-        with _stop_on_signals(stop):
-            return await deliver_due(desk, job, stop, on_progress)
-    finally:
-        await desk.transport.close()
+        await lane.close()
+    return decide_outcome(results[0].reply, results[0].phase)
 
 
 def _run(work: Coroutine[Any, Any, _Result]) -> _Result:
     """Run in an event loop of our own: uvloop, which is about twice as fast, where it is installed."""
-    try:
+    make_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+    with suppress(ImportError):
         from uvloop import new_event_loop
-    except ImportError:
-        with asyncio.Runner() as runner:
+
+        make_loop = new_event_loop
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH_INTERVAL)
+    try:
+        with asyncio.Runner(loop_factory=make_loop) as runner:
             return runner.run(work)
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        return runner.run(work)
+    finally:
+        sys.setswitchinterval(before)
 
 
 @contextmanager

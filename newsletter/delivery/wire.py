@@ -54,7 +54,7 @@ class Wire(SMTP):
             hostname=hostname,
             port=port,
             use_tls=tls == "implicit",
-            start_tls=tls == "starttls",
+            start_tls=None if tls == "starttls" else False,
             tls_context=tls_context,
             username=username,
             password=password,
@@ -65,6 +65,7 @@ class Wire(SMTP):
         self._data_timeout = data_timeout
         self._window = window
         self._fresh = True
+        self._pumping = False
 
     async def pump(
         self,
@@ -82,12 +83,24 @@ class Wire(SMTP):
         away, said 421 or made no sense, and after any exception. Raises aiosmtplib's SMTPException, before any mail
         was asked for, if the connection isn't ready.
         """
-        await self._ehlo_or_helo_if_needed()
+        if self._pumping:
+            raise RuntimeError("a connection serves one pump at a time")
+        self._pumping = True
+        try:
+            await self._ehlo_or_helo_if_needed()
+            await self._pump(next_message, before_body, on_result)
+        finally:
+            self._pumping = False
+
+    async def _pump(
+        self,
+        next_message: Callable[[], Prepared[Key] | None],
+        before_body: Callable[[Prepared[Key]], None],
+        on_result: Callable[[Prepared[Key], Result], None],
+    ) -> None:
         protocol = self.protocol
         if protocol is None:
             raise SMTPServerDisconnected("the connection is closed")
-        if protocol.pipeline is not None:
-            raise RuntimeError("a connection serves one pump at a time")
         dialect = decide_dialect(frozenset(self.esmtp_extensions), self._window)
         pipeline = Pipeline(dialect, protocol.write_pieces, next_message, before_body, on_result, fresh=self._fresh)
         try:
@@ -112,6 +125,8 @@ class Wire(SMTP):
         self, *args: bytes, timeout: float | Literal[Default.token] | None = Default.token
     ) -> SMTPResponse:
         """Say one command and return the answer; whatever fails closes the connection, whose state nobody knows."""
+        if self.protocol is not None and self.protocol.pipeline is not None:
+            raise RuntimeError("no command can be said while mails are pumped")
         try:
             return await super().execute_command(*args, timeout=timeout)
         except BaseException:

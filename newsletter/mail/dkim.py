@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from newsletter.mail.encoding import LINE_LENGTH
-from newsletter.mail.message import Frame, Personal, compose_pieces
+from newsletter.mail.message import Frame, Personal, compose_message, compose_pieces
 
 MIN_RSA_BITS = 2048
 MAX_RSA_BITS = 4096
@@ -110,7 +110,7 @@ def prepare_signing(frame: Frame, keys: SigningKeys, published_at: datetime) -> 
     """
     if published_at.tzinfo is None:
         raise ValueError(f"{published_at!r} has no time zone, so no signature can name it")
-    head, found, body = compose_pieces(frame, _MARKS).partition(b"\r\n\r\n")
+    head, found, body = compose_message(frame, _MARKS).partition(b"\r\n\r\n")
     if not found:
         raise ValueError("A message without an end of its headers can't be signed.")
     headers = re.split(rb"\r\n(?![ \t])", head)[::-1]  # from the last up, as receivers look for them (section 5.4.2)

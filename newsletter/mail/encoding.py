@@ -105,9 +105,9 @@ def encode_mailbox(name: str, address: str) -> str:
 def encode_phrase(name: str) -> str:
     """Return a display name as a quoted string, or as encoded words when it is long or not ASCII."""
     check_header(name)
-    if len(name) <= _WORD_LENGTH and name.isascii() and "=?" not in name:
-        return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return _encode_words(name)
+    quoted = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    plain = name.isascii() and "=?" not in name
+    return quoted if plain and len(quoted) <= _WORD_LENGTH + 2 else _encode_words(name)
 
 
 def _fold(value: str, indent: int) -> str | None:

@@ -32,7 +32,7 @@ from newsletter.mail.encoding import (
 from newsletter.mail.token import Purpose, make_token
 from newsletter.mail.verp import make_envelope_sender
 from newsletter.model.edition import PERSONAL_FIELDS, PREFERENCES_FIELD, UNSUBSCRIBE_FIELD, Edition, Sender
-from newsletter.render.urls import archive_url, unsubscribe_url
+from newsletter.urls import archive_url, unsubscribe_url
 
 _TO_FIELD = "\x00to\x00"  # NUL is refused in headers and encoded in bodies: these two can't be in an edition's text
 _MESSAGE_FIELD = "\x00message\x00"

@@ -21,7 +21,7 @@ from newsletter.render.links import resolve_links
 from newsletter.render.markdown import Medium, render_html, render_title
 from newsletter.render.maths import render_plain_title
 from newsletter.render.text import render_summary
-from newsletter.render.urls import ATOM_PATH, JSON_FEED_PATH, RSS_PATH, archive_url, entry_url, issue_url, paper_url
+from newsletter.urls import ATOM_PATH, JSON_FEED_PATH, RSS_PATH, archive_url, entry_url, issue_url, paper_url
 
 _ENTRY_LEVEL = 3
 """The level of an entry's heading on its issue's page."""

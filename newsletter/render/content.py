@@ -19,7 +19,7 @@ from newsletter.render.links import resolve_links
 from newsletter.render.markdown import Medium, render_html, render_title
 from newsletter.render.maths import render_plain_title
 from newsletter.render.text import render_summary
-from newsletter.render.urls import entry_url, issue_url
+from newsletter.urls import entry_url, issue_url
 
 GENERATOR = "newsletter (static site)"
 """Stands in every file of the site, so that our files are known even when the build's record is lost."""

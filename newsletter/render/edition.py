@@ -19,8 +19,8 @@ from newsletter.model.issue import Issue
 from newsletter.render.environment import render_template
 from newsletter.render.maths import render_plain_title
 from newsletter.render.text import render_summary
-from newsletter.render.urls import issue_url, unsubscribe_url
 from newsletter.render.view import Form, HtmlForm, TextForm, compose_view, one_line
+from newsletter.urls import issue_url, unsubscribe_url
 
 HTML_TEMPLATE = "email/issue.html"
 TEXT_TEMPLATE = "email/issue.txt"

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from feedgen.entry import FeedEntry
 from feedgen.feed import FeedGenerator
 
-from newsletter.render.urls import ATOM_PATH, JSON_FEED_PATH, RSS_PATH
+from newsletter.urls import ATOM_PATH, JSON_FEED_PATH, RSS_PATH
 
 Feed = TypeVar("Feed", "FeedInfo", "FeedItem")
 

@@ -21,8 +21,8 @@ from newsletter.render.links import resolve_link, resolve_links
 from newsletter.render.markdown import Medium, render_html, render_title
 from newsletter.render.maths import render_plain_title
 from newsletter.render.text import render_text
-from newsletter.render.urls import RSS_PATH, issue_url, preferences_url, unsubscribe_url
 from newsletter.render.wrap import COLUMNS
+from newsletter.urls import RSS_PATH, issue_url, preferences_url, unsubscribe_url
 
 SHOWN_AUTHORS = 8
 """An entry with more authors names all but the last of these in HTML, and says how many others there are."""

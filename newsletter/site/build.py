@@ -7,7 +7,7 @@ Refuses to overwrite a file that it didn't write; `robots.txt`, `icon.svg` and `
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from jinja2 import Environment
@@ -21,7 +21,6 @@ from newsletter.model.issue import Issue
 from newsletter.render.archive import Frame, render_asset
 from newsletter.render.content import GENERATOR, Card, compose_card
 from newsletter.render.feed import FeedItem, parse_json_feed
-from newsletter.render.urls import ATOM_PATH, JSON_FEED_PATH, RSS_PATH, issue_url
 from newsletter.site.files import (
     PATIENCE,
     RECORD_NAME,
@@ -39,7 +38,18 @@ from newsletter.site.files import (
     write_own,
 )
 from newsletter.site.plan import USERS_FIRST, Page, Sources, plan_site
-from newsletter.site.record import DOUBTFUL, Output, Record, parse_record, parse_todo, render_record, render_todo
+from newsletter.site.record import (
+    DOUBTFUL,
+    Record,
+    describe_output,
+    digest_of,
+    is_fresh,
+    parse_record,
+    parse_todo,
+    render_record,
+    render_todo,
+)
+from newsletter.urls import ATOM_PATH, JSON_FEED_PATH, RSS_PATH, issue_url
 
 PARSED_KEPT = 512
 """Issues kept parsed during a build, at some 80 kB each; what goes beyond is parsed again when its page is written."""
@@ -124,7 +134,7 @@ def _known_items(settings: Settings, old: Record, cards: Sequence[Card]) -> dict
     folder, base = settings.site.folder, settings.publication.url
     feed = old.outputs.get(JSON_FEED_PATH)
     content = read_file(folder, JSON_FEED_PATH) if feed else None
-    if not feed or content is None or digest(content) != feed.digest:
+    if not feed or content is None or digest(content) != digest_of(feed):
         return {}
     items = {item.url: item for item in parse_json_feed(content)}
     kept = (card.slug for card in cards if old.cards.get(card.slug) is card)
@@ -171,24 +181,25 @@ def _card(one: PublishedIssue, known: Card | None, sources: Sources) -> Card:
     return compose_card(sources(one.slug), one)
 
 
-def _is_users(folder: Path, path: str, listed: Output | None) -> bool:
+def _is_users(folder: Path, path: str, listed: str | None) -> bool:
     """Return whether the user put this file there, or changed ours."""
     content = read_file(folder, path)
     if content is None:
         return False
     if listed is None:
         return GENERATOR.encode() not in content
-    return bool(listed.digest) and digest(content) != listed.digest
+    return listed != DOUBTFUL and digest(content) != digest_of(listed)
 
 
-def _check_pages(folder: Path, pages: Sequence[Page], outputs: Mapping[str, Output]) -> None:
+def _check_pages(folder: Path, pages: Sequence[Page], outputs: Mapping[str, str]) -> None:
     """Raise NewsletterError before anything is written, for a path that can't be one or that holds a foreign file."""
-    for page in pages:
-        if not is_safe_path(page.path):
+    fresh = [page.path for page in pages if page.path not in outputs]
+    for path in fresh:
+        if not is_safe_path(path):
             raise NewsletterError(
-                f"{page.path!r} can't be a path of the site. A slug has lower-case letters, digits, dots and dashes."
+                f"{path!r} can't be a path of the site. A slug has lower-case letters, digits, dots and dashes."
             )
-    foreign = [page.path for page in pages if page.path not in outputs and size_of(folder, page.path) >= 0]
+    foreign = [path for path in fresh if size_of(folder, path) >= 0]
     if foreign:
         shown = "\n".join(str(folder / path) for path in foreign[:5])
         more = f"\n… and {len(foreign) - 5} more" if len(foreign) > 5 else ""
@@ -202,10 +213,19 @@ def _apply(
     folder: Path, pages: Sequence[Page], old: Record, new: Record, sources: Sources, users: Sequence[str]
 ) -> SiteReport:
     """Write what changed and remove what is gone, between a note of what is to be done and the record of what was."""
-    keys = {page.path: digest(f"{new.fingerprint}\n{page.inputs}".encode()) for page in pages}
-    outputs = {path: output for path, output in old.outputs.items() if path in keys}
-    stale = [page for page in pages if not _is_fresh(folder, keys[page.path], outputs.get(page.path), page.path)]
-    gone = sorted(old.outputs.keys() - keys.keys() - set(users))
+
+    @cache
+    def key_of(inputs: str) -> str:
+        return digest(f"{new.fingerprint}\n{inputs}".encode())
+
+    paths = {page.path for page in pages}
+    outputs = {path: output for path, output in old.outputs.items() if path in paths}
+    stale = [
+        page
+        for page in pages
+        if not is_fresh(outputs.get(page.path, DOUBTFUL), key_of(page.inputs), size_of(folder, page.path))
+    ]
+    gone = sorted(old.outputs.keys() - paths - set(users))
     if stale or gone:
         # Killed from here on, the next build knows what to make again.
         write_own(folder, TODO_NAME, render_todo([*(page.path for page in stale), *gone]))
@@ -214,7 +234,7 @@ def _apply(
         content = page.render(sources)
         data = content.encode() if isinstance(content, str) else content
         written += write_file(folder, page.path, data)
-        outputs[page.path] = Output(keys[page.path], digest(data), len(data))
+        outputs[page.path] = describe_output(key_of(page.inputs), digest(data), len(data))
     removed = sum(remove_file(folder, path) for path in gone)
     outputs |= {path: old.outputs[path] for path in users if path in old.outputs}
     final = replace(new, outputs=outputs)
@@ -223,7 +243,3 @@ def _apply(
     remove_own(folder, TODO_NAME)
     left = tuple(folder / path for path in users)
     return SiteReport(folder, written, len(pages) - written, removed, left)
-
-
-def _is_fresh(folder: Path, key: str, output: Output | None, path: str) -> bool:
-    return output is not None and output.inputs == key and output.size == size_of(folder, path)

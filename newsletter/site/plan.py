@@ -25,7 +25,7 @@ from newsletter.render.archive import (
 )
 from newsletter.render.content import Card, compose_feed_info, compose_feed_item
 from newsletter.render.feed import FeedInfo, FeedItem, render_atom, render_json_feed, render_rss, whole_second
-from newsletter.render.urls import ATOM_PATH, JSON_FEED_PATH, RSS_PATH, archive_url, issue_url, paper_url
+from newsletter.urls import ATOM_PATH, JSON_FEED_PATH, RSS_PATH, archive_url, issue_url, paper_url
 
 Sources = Callable[[str], Issue]
 """From slug to issue, as its latest revision says."""
@@ -92,7 +92,7 @@ def _issues(
             appeared = papers[paper]
             if appeared[-1] is card:
                 path = site_path(frame.base, paper_url(frame.base, paper))
-                inputs = "\n".join(stamps[one.slug] for one in appeared)
+                inputs = "\n".join([stamps[one.slug] for one in appeared])
                 yield Page(path, inputs, partial(_paper, frame, paper, tuple(reversed(appeared))))
         previous = ordered[at - 1] if at else None
         following = ordered[at + 1] if at + 1 < len(ordered) else None

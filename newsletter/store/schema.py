@@ -19,6 +19,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    SmallInteger,
     String,
     Table,
     Text,
@@ -123,6 +124,9 @@ editions = Table(
     Column("updated_at", UtcTime, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("audience", Integer),
+    Column("control", String(16), nullable=False, server_default=text("'running'")),
+    Column("control_reason", Text, nullable=False, server_default=text("''")),
+    Column("control_at", UtcTime),
     UniqueConstraint("slug"),
     CheckConstraint("state IN ('frozen', 'published')", name="state"),
     CheckConstraint("(state = 'published') = (audience IS NOT NULL)", name="audience"),
@@ -130,6 +134,14 @@ editions = Table(
     CheckConstraint("length(hash) = 64", name="hash"),
     CheckConstraint("revision >= 1 AND (state = 'published' OR revision = 1)", name="revision"),
     CheckConstraint("updated_at >= published_at", name="updated_at"),
+    CheckConstraint("control IN ('running', 'paused', 'cancelled', 'halted')", name="control"),
+    # A publish would put readers into the queue of an edition that was cancelled before it.
+    CheckConstraint("control = 'running' OR state = 'published'", name="control_published"),
+    CheckConstraint(
+        "(control <> 'halted' OR control_reason <> '') AND (control <> 'running' OR control_reason = '')",
+        name="control_reason",
+    ),
+    CheckConstraint("control = 'running' OR control_at IS NOT NULL", name="control_at"),
     sqlite_autoincrement=True,
 )
 
@@ -166,6 +178,7 @@ deliveries = Table(
     Column("reply_code", Integer, nullable=False, server_default=text("0")),
     Column("reply_enhanced", String(16), nullable=False, server_default=text("''")),
     Column("reply_text", Text, nullable=False, server_default=text("''")),
+    Column("stage", SmallInteger, nullable=False, server_default=text("2")),
     UniqueConstraint("edition_id", "subscriber_id"),
     CheckConstraint(
         "state IN ('queued', 'sending', 'deferred', 'sent', 'failed', 'cancelled', 'unknown')", name="state"
@@ -179,15 +192,17 @@ deliveries = Table(
     ),
     CheckConstraint("attempts >= 0", name="attempts"),
     CheckConstraint("reply_code BETWEEN 0 AND 999", name="reply_code"),
+    CheckConstraint("stage BETWEEN 0 AND 2", name="stage"),
     sqlite_autoincrement=True,
 )
 
 # Each index holds only the rows that wait for the one question it answers: claiming from a million rows stays flat.
 _state = deliveries.c.state
 for _name, _columns, _rows in (
-    ("ix_deliveries_queued", ("edition_id", "id"), _state == "queued"),
+    ("ix_deliveries_queued", ("edition_id", "stage", "id"), _state == "queued"),
     ("ix_deliveries_deferred", ("edition_id", "next_attempt_at"), _state == "deferred"),
     ("ix_deliveries_sending", ("owner",), _state == "sending"),
+    ("ix_deliveries_unknown", ("edition_id", "id"), _state == "unknown"),
     ("ix_deliveries_waiting", ("subscriber_id",), _state.in_(("queued", "deferred"))),
 ):
     Index(_name, *(deliveries.c[_column] for _column in _columns), sqlite_where=_rows, postgresql_where=_rows)

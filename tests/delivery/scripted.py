@@ -158,6 +158,10 @@ def mail(key: int) -> Prepared[int]:
     return Prepared(key, compose_commands(f"s{key}@example.org", f"r{key}@example.net"), [body[:9], body[9:]])
 
 
+class DiskFullError(Exception):
+    """What a caller's own callback may raise."""
+
+
 @dataclass
 class Run:
     """Mails 0 to `count` - 1 through a pipeline, and what came of each."""
@@ -169,6 +173,9 @@ class Run:
     cuts: Sequence[int] = ()
     pauses: Sequence[int] = ()
     stop_after: int | None = None
+    handing_out_fails_at: int | None = None
+    announcing_fails_at: int | None = None
+    recording_fails_from: int | None = None
     handed: list[int] = field(default_factory=list)
     announced: list[int] = field(default_factory=list)
     results: list[tuple[int, Result]] = field(default_factory=list)
@@ -181,6 +188,8 @@ class Run:
         self.pipeline = Pipeline(self.dialect, self.server.write, *callbacks)
 
     def next_message(self) -> Prepared[int] | None:
+        if len(self.handed) == self.handing_out_fails_at:
+            raise DiskFullError
         if len(self.handed) == self.count:
             return None
         self.handed.append(len(self.handed))
@@ -188,12 +197,16 @@ class Run:
 
     def before_body(self, message: Prepared[int]) -> None:
         assert message.key not in self.server.taken, "announced too late"
+        if message.key == self.announcing_fails_at:
+            raise DiskFullError
         self.announced.append(message.key)
 
     def on_result(self, message: Prepared[int], result: Result) -> None:
         self.results.append((message.key, result))
         if self.stop_after == len(self.results):
             self.pipeline.stop()
+        if self.recording_fails_from is not None and message.key >= self.recording_fails_from:
+            raise DiskFullError(message.key)
 
     def go(self) -> dict[int, Result]:
         """Play it to the end, in packets of the sizes in `cuts`."""

@@ -23,6 +23,7 @@ from tests.delivery.scripted import (
     OK,
     SENT,
     WRONG,
+    DiskFullError,
     Run,
     Server,
     body_of,
@@ -240,6 +241,22 @@ def test_after_421_what_is_on_its_way_is_still_listened_for() -> None:
     assert server.taken == [1, 2]
 
 
+def test_a_refusal_behind_a_354_is_this_mails_and_no_body_is_sent() -> None:
+    seen: list[tuple[int, Result]] = []
+    mails = iter([mail(0)])
+    pipeline = Pipeline(
+        DIALECTS["pipelining"],
+        lambda _: None,
+        lambda: next(mails, None),
+        lambda _: pytest.fail("no body may be sent"),
+        lambda message, result: seen.append((message.key, result)),
+    )
+    pipeline.start()
+    pipeline.feed(b"250 a\r\n250 b\r\n354 c\r\n550 5.7.1 no\r\n")
+    assert seen == [(0, Result(Phase.DATA, Reply(550, "5.7.1", "no")))]
+    assert not pipeline.reusable
+
+
 def test_an_extra_reply_closes_before_the_next_body_is_written() -> None:
     seen: list[tuple[int, Result]] = []
     mails = iter([mail(0)])
@@ -295,21 +312,10 @@ def test_paused_it_writes_no_body() -> None:
     assert played.announced == [0]
 
 
-class DiskFullError(Exception):
-    pass
-
-
 @EVERY_DIALECT
 @pytest.mark.parametrize("at", range(4))
-def test_a_mail_that_cant_be_recorded_isnt_sent(dialect: Dialect, at: int) -> None:
-    played = Run(Server(), dialect, 9)
-
-    def before_body(message: Prepared[int]) -> None:
-        if message.key == at:
-            raise DiskFullError
-        played.announced.append(message.key)
-
-    played.pipeline._before_body = before_body
+def test_a_mail_that_cant_be_announced_isnt_sent(dialect: Dialect, at: int) -> None:
+    played = Run(Server(), dialect, 9, announcing_fails_at=at)
     results = played.go()
     assert isinstance(played.pipeline.error, DiskFullError)
     assert not played.pipeline.reusable
@@ -322,41 +328,37 @@ def test_a_mail_that_cant_be_recorded_isnt_sent(dialect: Dialect, at: int) -> No
 @EVERY_DIALECT
 @pytest.mark.parametrize("at", range(4))
 def test_a_result_that_cant_be_recorded_stops_the_sending(dialect: Dialect, at: int) -> None:
-    played = Run(Server(), dialect, 9)
-
-    def on_result(message: Prepared[int], result: Result) -> None:
-        played.results.append((message.key, result))
-        if message.key >= at:
-            raise DiskFullError(message.key)
-
-    played.pipeline._on_result = on_result
+    played = Run(Server(), dialect, 9, recording_fails_from=at)
     played.go()
-    assert played.pipeline.error is not None
-    assert played.pipeline.error.args == (at,)
-    assert len(played.server.taken) <= at + dialect.window + 1
+    assert isinstance(played.pipeline.error, DiskFullError)
+    assert played.pipeline.error.args == (at,), "the first error is the one to be told"
+    assert len(played.server.taken) <= at + dialect.window
 
 
 @EVERY_DIALECT
 @pytest.mark.parametrize("at", range(4))
-def test_an_error_in_handing_out_mails_ends_it_after_what_was_begun(dialect: Dialect, at: int) -> None:
-    played = Run(Server(), dialect, 9)
-    handing = played.next_message
-
-    def next_message() -> Prepared[int] | None:
-        if len(played.handed) == at:
-            raise DiskFullError
-        return handing()
-
-    played.pipeline._next_message = next_message
+def test_an_error_in_handing_out_mails_ends_it_after_what_was_sent(dialect: Dialect, at: int) -> None:
+    played = Run(Server(), dialect, 9, handing_out_fails_at=at)
     results = played.go()
     assert isinstance(played.pipeline.error, DiskFullError)
-    assert all(result in (SENT, (Phase.DATA, 0), (Phase.MAIL, 0)) for result in summary(results).values())
+    assert set(summary(results)) == set(range(at))
+    assert {key for key, result in summary(results).items() if result == SENT} == set(played.server.taken)
 
 
 def test_a_body_that_doesnt_end_its_last_line_is_refused() -> None:
     """Its last line would swallow the final dot, and with it the next mail."""
-    played = Run(Server(), DIALECTS["pipelining"], 1)
-    played.pipeline._next_message = iter([Prepared(0, mail(0).envelope, [b"no line end"]), None]).__next__
-    played.handed.append(0)
-    assert summary(played.go()) == {0: (Phase.DATA, 0)}
-    assert isinstance(played.pipeline.error, ValueError)
+    seen: list[Result] = []
+    written: list[bytes] = []
+    mails = iter([Prepared(0, mail(0).envelope, [b"no line end"])])
+    pipeline = Pipeline(
+        DIALECTS["pipelining"],
+        written.extend,
+        lambda: next(mails, None),
+        lambda _: None,
+        lambda _, result: seen.append(result),
+    )
+    pipeline.start()
+    pipeline.feed(b"250 a\r\n250 b\r\n354 c\r\n")
+    assert [(result.phase, result.reply.code) for result in seen] == [(Phase.DATA, 0)]
+    assert isinstance(pipeline.error, ValueError)
+    assert written == [mail(0).envelope + b"DATA\r\n"]

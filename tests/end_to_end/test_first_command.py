@@ -9,10 +9,12 @@ from pathlib import Path
 import feedparser
 import pytest
 
+from tests.end_to_end.conftest import Desk
+
 ROOT = Path(__file__).parent.parent.parent
 
 
-def test_the_example_reaches_outbox_site_and_feeds(desk) -> None:
+def test_the_example_reaches_outbox_site_and_feeds(desk: Desk) -> None:
     desk.run("subscribers", "add", "you@example.org")
     done = desk.run("publish", "2024-05-25")
     assert "outbox" in done.stdout
@@ -29,7 +31,7 @@ def test_the_example_reaches_outbox_site_and_feeds(desk) -> None:
     assert len(json.loads((desk.folder / "public/feed.json").read_text())["items"]) == 1
 
 
-def test_publishing_again_mails_nobody_and_changes_no_file(desk) -> None:
+def test_publishing_again_mails_nobody_and_changes_no_file(desk: Desk) -> None:
     desk.run("subscribers", "add", "you@example.org")
     desk.run("publish", "2024-05-25")
     files = [path for path in desk.folder.rglob("*") if path.is_file() and not path.name.startswith("newsletter.db")]
@@ -39,7 +41,7 @@ def test_publishing_again_mails_nobody_and_changes_no_file(desk) -> None:
     assert {path: path.stat().st_mtime_ns for path in files} == before
 
 
-def test_a_reader_who_joins_later_does_not_get_the_old_issue(desk) -> None:
+def test_a_reader_who_joins_later_does_not_get_the_old_issue(desk: Desk) -> None:
     desk.run("subscribers", "add", "first@example.org")
     desk.run("publish", "2024-05-25")
     desk.run("subscribers", "add", "second@example.org")
@@ -47,7 +49,7 @@ def test_a_reader_who_joins_later_does_not_get_the_old_issue(desk) -> None:
     assert len(desk.mails) == 1
 
 
-def test_status_proves_the_audit(desk) -> None:
+def test_status_proves_the_audit(desk: Desk) -> None:
     desk.run("subscribers", "add", "you@example.org", "me@example.org")
     desk.run("publish", "2024-05-25")
     assert "audience 2 = sent 2 + queued 0" in desk.run("status", "2024-05-25").stdout
@@ -56,7 +58,7 @@ def test_status_proves_the_audit(desk) -> None:
     assert status["editions"][0]["audit"]["sent"] == 2
 
 
-def test_a_changed_file_is_refused_with_the_diff_and_correct_mends_the_site_alone(desk) -> None:
+def test_a_changed_file_is_refused_with_the_diff_and_correct_mends_the_site_alone(desk: Desk) -> None:
     desk.run("subscribers", "add", "you@example.org")
     desk.run("publish", "2024-05-25")
     path = desk.folder / "issues/2024-05-25.md"
@@ -76,7 +78,7 @@ def test_a_changed_file_is_refused_with_the_diff_and_correct_mends_the_site_alon
     assert len(desk.mails) == 1
 
 
-def test_an_issue_with_an_error_is_not_published_and_says_where(desk) -> None:
+def test_an_issue_with_an_error_is_not_published_and_says_where(desk: Desk) -> None:
     desk.write("issues/2024-05-26.md", "---\ntitle: T\ndate: 2024-05-27\n---\n\n## News\n\n### [A](notaurl)\n\nText.\n")
     done = desk.run("publish", "2024-05-26", code=1)
     assert re.search(r"issues/2024-05-26\.md:\d+:\d+: error: ", done.stdout)
@@ -84,7 +86,7 @@ def test_an_issue_with_an_error_is_not_published_and_says_where(desk) -> None:
     assert "Nothing was published" in desk.run("status").stdout
 
 
-def test_a_draft_is_not_published(desk) -> None:
+def test_a_draft_is_not_published(desk: Desk) -> None:
     path = desk.folder / "issues/2024-05-25.md"
     path.write_text(path.read_text().replace("\ndate: 2024-05-25\n", "\ndate: 2024-05-25\ndraft: true\n"))
     done = desk.run("publish", "2024-05-25", code=1)
@@ -106,12 +108,14 @@ def test_a_draft_is_not_published(desk) -> None:
         (("send-test", "2024-05-25", "nobody"), 2, "nobody"),
     ],
 )
-def test_a_mistake_gets_one_clear_message_and_no_traceback(desk, words, code, says) -> None:
+def test_a_mistake_gets_one_clear_message_and_no_traceback(
+    desk: Desk, words: tuple[str, ...], code: int, says: str
+) -> None:
     done = desk.run(*words, code=code)
     assert says in done.stderr + done.stdout
 
 
-def test_a_wrong_config_names_every_key(desk) -> None:
+def test_a_wrong_config_names_every_key(desk: Desk) -> None:
     desk.write("config.toml", '[smtp]\nport = "x"\n[issue]\nfolder = "y"\n')
     done = desk.run("publish", "2024-05-25", code=2)
     assert "smtp.port" in done.stderr

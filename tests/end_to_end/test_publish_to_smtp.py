@@ -8,10 +8,11 @@ import re
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from newsletter.mail.verp import read_envelope_sender
 from newsletter.secret import load_secret
 from newsletter.store.database import open_database
 from newsletter.store.subscribers import walk_subscribers
+from tests.end_to_end.conftest import Desk
 
 READERS = 1000
 CONFIG = """
@@ -37,6 +39,8 @@ host = "127.0.0.1"
 port = {port}
 tls = "none"
 """
+
+Serve = Callable[[], AbstractContextManager[tuple[int, Callable[[], list["Mail"]]]]]
 
 Mail = tuple[str, str, EmailMessage]
 """Envelope sender, envelope recipient, message."""
@@ -67,7 +71,7 @@ class _Keeper:
 
 
 @contextmanager
-def aiosmtpd_server(folder: Path) -> Iterator[tuple[int, Callable[[], list[Mail]]]]:
+def aiosmtpd_server() -> Iterator[tuple[int, Callable[[], list[Mail]]]]:
     keeper = _Keeper()
     controller = Controller(keeper, hostname="127.0.0.1", port=free_port())
     controller.start()
@@ -88,19 +92,16 @@ def read_dump(path: Path) -> Mail:
 
 
 @contextmanager
-def smtp_sink(folder: Path) -> Iterator[tuple[int, Callable[[], list[Mail]]]]:
+def smtp_sink() -> Iterator[tuple[int, Callable[[], list[Mail]]]]:
     program = shutil.which("smtp-sink") or shutil.which("smtp-sink", path="/usr/sbin")
     if program is None:
         assert not os.environ.get("CI"), "smtp-sink must be installed in CI (Debian's postfix)"
         pytest.skip("smtp-sink is not installed (Debian's postfix)")
     port = free_port()
-    dumps = folder / "dumps"
-    dumps.mkdir(mode=0o777)
+    # Root's smtp-sink becomes nobody, who may not walk into pytest's own folders.
+    dumps = Path(tempfile.mkdtemp(prefix="dumps-"))
     dumps.chmod(0o777)
     user = ["-u", "nobody"] if os.geteuid() == 0 else []
-    for parent in (folder, *folder.parents) if user else ():
-        if parent.owner() == "root" and parent.stat().st_mode & 0o001 == 0:
-            parent.chmod(parent.stat().st_mode | 0o011)  # nobody must be able to walk here
     server = subprocess.Popen([program, *user, "-d", f"{dumps}/m.", f"127.0.0.1:{port}", "100"])
     try:
         for _ in range(100):
@@ -112,11 +113,12 @@ def smtp_sink(folder: Path) -> Iterator[tuple[int, Callable[[], list[Mail]]]]:
     finally:
         server.terminate()
         server.wait(10)
+        shutil.rmtree(dumps)
 
 
 @pytest.mark.parametrize("serve", [aiosmtpd_server, smtp_sink], ids=["aiosmtpd", "smtp-sink"])
-def test_a_thousand_readers_get_exactly_one_mail_of_their_own(desk, serve) -> None:
-    with serve(desk.folder) as (port, mails):
+def test_a_thousand_readers_get_exactly_one_mail_of_their_own(desk: Desk, serve: Serve) -> None:
+    with serve() as (port, mails):
         desk.write("config.toml", CONFIG.format(port=port))
         desk.write("readers.csv", "email\n" + "".join(f"reader{n}@example.net\n" for n in range(READERS)))
         desk.run("subscribers", "import", "readers.csv")

@@ -247,7 +247,7 @@ def test_a_record_cannot_make_a_build_remove_what_is_outside(week: Ledger) -> No
     outside = week.folder.parent / "precious.txt"
     outside.write_text("mine")
     record = json.loads((week.folder / ".build.json").read_text())
-    record["outputs"]["../precious.txt"] = ["", "", 4]
+    record["outputs"]["../precious.txt"] = "a b 4"
     (week.folder / ".build.json").write_text(json.dumps(record))
     week.build()
     assert outside.read_text() == "mine"

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from newsletter.render.content import Card
 from newsletter.site.files import is_safe_path
-from newsletter.site.record import Output, Record, parse_record, parse_todo, render_record, render_todo
+from newsletter.site.record import (
+    DOUBTFUL,
+    Record,
+    describe_output,
+    digest_of,
+    is_fresh,
+    parse_record,
+    parse_todo,
+    render_record,
+    render_todo,
+)
 
 TIMES = st.datetimes(timezones=st.just(UTC))
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -26,7 +36,8 @@ CARDS = st.builds(
     published_at=TIMES,
     updated_at=TIMES,
 )
-OUTPUTS = st.builds(Output, TEXT, TEXT, st.integers(0, 10**9))
+WORDS = st.text("abcdef0123456789", max_size=20)
+OUTPUTS = st.just(DOUBTFUL) | st.builds(describe_output, WORDS, WORDS, st.integers(0, 10**9))
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
@@ -34,7 +45,7 @@ JSON = st.recursive(
 
 
 @given(st.lists(CARDS, max_size=3), st.dictionaries(st.sampled_from(["a", "b/c.html"]), OUTPUTS))
-def test_a_record_comes_back_as_it_was(cards: list[Card], outputs: dict[str, Output]) -> None:
+def test_a_record_comes_back_as_it_was(cards: list[Card], outputs: dict[str, str]) -> None:
     record = Record("print", {card.slug: card for card in cards}, outputs)
     assert parse_record(render_record(record)) == record
 
@@ -60,7 +71,7 @@ def test_any_bytes_count_as_no_record(content: bytes) -> None:
 
 @pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a/../b", ".hidden", "a//b", "a\\b", "", "A"])
 def test_a_path_that_leads_out_of_the_folder_spoils_the_record(path: str) -> None:
-    good = render_record(Record(outputs={"index.html": Output("k", "d", 1)}))
+    good = render_record(Record(outputs={"index.html": "k d 1"}))
     assert parse_record(good)
     assert parse_record(good.replace(b"index.html", json.dumps(path)[1:-1].encode())) is None
     assert parse_todo(render_todo(["index.html"])) == ["index.html"]
@@ -73,3 +84,13 @@ def test_an_old_record_counts_as_none() -> None:
     content = render_record(Record("print", {"one": card}))
     assert parse_record(content.replace(b'"format":1', b'"format":0')) is None
     assert parse_record(content.replace(b'"summary":"s",', b"")) is None
+
+
+def test_a_file_is_fresh_while_inputs_and_size_are_what_they_were() -> None:
+    output = describe_output("made-of", "content", 12)
+    assert is_fresh(output, "made-of", 12)
+    assert not is_fresh(output, "made-of", 2)
+    assert not is_fresh(output, "made-of", -1)
+    assert not is_fresh(output, "made", 12)
+    assert not is_fresh(DOUBTFUL, "", 12)
+    assert (digest_of(output), digest_of(DOUBTFUL)) == ("content", "")

@@ -16,7 +16,7 @@ from sqlalchemy.engine.interfaces import ReflectedIndex
 
 from newsletter.errors import StoreError
 from newsletter.store import migrate as migrations
-from newsletter.store.database import open_database
+from newsletter.store.database import HEAD, open_database
 from newsletter.store.schema import metadata
 
 NOW = datetime(2024, 5, 25, 6, 30, tzinfo=UTC)
@@ -61,7 +61,7 @@ def test_migrations_build_the_schema(database_url: str) -> None:
         metadata.drop_all(connection)
         metadata.create_all(connection)
         assert _describe(connection) == migrated
-    assert sum(len(table["checks"]) for table in migrated.values()) == 23
+    assert sum(len(table["checks"]) for table in migrated.values()) == 28
 
 
 @pytest.fixture
@@ -78,15 +78,15 @@ def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "migrations"
     versions = folder / "versions"
     versions.mkdir(parents=True)
-    for name in ("env.py", "versions/first_0001.py"):
-        (folder / name).write_text((migrations.MIGRATIONS / name).read_text())
-    (versions / "next_0002.py").write_text(
-        "from alembic import op\nimport sqlalchemy as sa\nrevision = '0002'\ndown_revision = '0001'\n"
+    for step in (migrations.MIGRATIONS / "env.py", *(migrations.MIGRATIONS / "versions").glob("*_*.py")):
+        (folder / step.relative_to(migrations.MIGRATIONS)).write_text(step.read_text())
+    (versions / "next_9999.py").write_text(
+        f"from alembic import op\nimport sqlalchemy as sa\nrevision = '9999'\ndown_revision = '{HEAD}'\n"
         "def upgrade():\n    op.add_column('subscribers', sa.Column('shoe_size', sa.Integer()))\n"
     )
     monkeypatch.setattr(migrations, "MIGRATIONS", folder)
-    monkeypatch.setattr(migrations, "HEAD", "0002")
-    monkeypatch.setattr("newsletter.store.database.HEAD", "0002")
+    monkeypatch.setattr(migrations, "HEAD", "9999")
+    monkeypatch.setattr("newsletter.store.database.HEAD", "9999")
     return path
 
 
@@ -98,7 +98,7 @@ def _columns(path: Path) -> list[str]:
 def test_an_older_file_is_copied_whole_before_it_is_migrated(old: Path, tmp_path: Path) -> None:
     open_database(f"sqlite:///{old}", tmp_path / "copies", lambda: NOW).close()
     (copy,) = (tmp_path / "copies").iterdir()
-    assert copy.name == "readers-0001-20240525T063000.000000Z.db"
+    assert copy.name == f"readers-{HEAD}-20240525T063000.000000Z.db"
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     assert "shoe_size" in _columns(old)
     assert "shoe_size" not in _columns(copy)
@@ -120,7 +120,7 @@ def test_without_room_for_the_copy_nothing_is_migrated(old: Path, tmp_path: Path
 
 
 def test_a_migration_that_fails_changes_nothing(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    step = migrations.MIGRATIONS / "versions" / "next_0002.py"
+    step = migrations.MIGRATIONS / "versions" / "next_9999.py"
     step.write_text(step.read_text() + "    op.execute('DROP TABLE missing')\n")
     with pytest.raises(StoreError, match="no such table: missing"):
         open_database(f"sqlite:///{old}")
