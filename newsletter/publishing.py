@@ -23,7 +23,9 @@ from newsletter.issues.folder import (
     list_misnamed_files,
     load_file,
     load_works,
+    show_path,
 )
+from newsletter.mail.message import encode_edition
 from newsletter.model.delivery import Audit, Outcome
 from newsletter.model.edition import Edition
 from newsletter.model.issue import Issue
@@ -140,8 +142,9 @@ def mail_test(app: App, name: str, address: str) -> Outcome:
 def load_publishable(app: App, name: str) -> tuple[Issue, Edition, tuple[Problem, ...]]:
     """Load an issue that may go out. Raises IssueError with all problems, and NewsletterError for a draft."""
     draft = load_draft(app, name)
-    if draft.errors or draft.issue is None or draft.edition is None:
-        raise IssueError(draft.problems)
+    clashes = [p for p in list_clashing_files(app.settings.issues.folder) if p.path == show_path(draft.path)]
+    if draft.errors or clashes or draft.issue is None or draft.edition is None:
+        raise IssueError((*draft.problems, *clashes))
     if draft.issue.draft:
         place = f"{draft.issue.path}:{draft.issue.lines.get('draft', 1)}"
         raise NewsletterError(f"{place}: the issue is a draft. Remove `draft: true` from its front matter to publish.")
@@ -156,8 +159,18 @@ def _load_draft(app: App, path: Path, earlier: Mapping[str, EarlierWork] | None)
     works = earlier_works(rules.folder, parsed.issue.date) if earlier is None else earlier
     problems = [*parsed.problems, *check_issue(parsed.issue, rules, works)]
     edition = render_edition(parsed.issue, app.settings, app.environment)
-    problems += check_edition(parsed.issue, edition, rules)
+    problems += [*check_edition(parsed.issue, edition, rules), *_check_wire(parsed.issue, edition)]
     return Draft(path, parsed.issue, edition, tuple(sorted(set(problems))))
+
+
+def _check_wire(issue: Issue, edition: Edition) -> list[Problem]:
+    """Find out now, and not when readers wait, whether the edition can be a mail at all."""
+    try:
+        encode_edition(edition, datetime.now(UTC))
+    except ValueError as error:
+        place = issue.lines.get("title", 1)
+        return [Problem(issue.path, place, 1, Severity.ERROR, "no-mail", f"This can't be sent as a mail: {error}")]
+    return []
 
 
 def _deliver(app: App, stored: StoredEdition, transport: Transport, progress: Progress) -> Tally:

@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "delivery": GROUND | {"delivery", "mail", "store", "secret"},
     "site": GROUND | {"site", "issues", "render"},
     "app": GROUND | {"secret", "signing", "issues", "render", "store", "delivery"},
-    "publishing": GROUND | {"app", "issues", "render", "site", "store", "delivery"},
+    "publishing": GROUND | {"app", "issues", "render", "site", "store", "delivery", "mail"},
     "previewing": GROUND | {"app", "publishing", "issues", "render", "site", "web"},
     "web": GROUND | {"web"},
     "cli": GROUND

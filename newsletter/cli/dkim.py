@@ -32,7 +32,14 @@ Examples:
 """
 
 
-@click.group("dkim", short_help="Make the keys that sign your mail, and check their DNS records.")
+EPILOG = """\b
+Examples:
+  newsletter dkim keygen
+  newsletter dkim check
+"""
+
+
+@click.group("dkim", epilog=EPILOG, short_help="Make the keys that sign your mail, and check their DNS records.")
 def command() -> None:
     """Make the keys that sign your mail (DKIM), and check their DNS records."""
 

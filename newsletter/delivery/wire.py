@@ -54,7 +54,7 @@ class Wire(SMTP):
             hostname=hostname,
             port=port,
             use_tls=tls == "implicit",
-            start_tls=None if tls == "starttls" else False,
+            start_tls=tls == "starttls",
             tls_context=tls_context,
             username=username,
             password=password,
