@@ -148,7 +148,7 @@ class Pipeline(Generic[Key]):
         Nearly all of a run is this, so nearly nothing has to be read twice.
         """
         ahead, (steps, replies) = self._ahead, self._usual
-        if ahead is None or ahead.heard or ahead.steps is not steps or len(self._flight) != 2:
+        if ahead is None or ahead.steps is not steps or len(self._flight) != 2:
             return False
         first = self._flight[0]
         end = data.find(b"\n")

@@ -1,10 +1,14 @@
 """The ledger: claim deliveries, settle them, give them back, recover what a dead worker held, and count.
 
-Owns every change of a delivery's state (ARCHITECTURE.md, "The ledger") but for its birth, which is `publish_edition`.
-Decides nothing about replies: a Settlement says what to write. Every function works inside the caller's transaction.
+Owns every change of a delivery's state (ARCHITECTURE.md, "The ledger") but for its birth, which is `publish_edition`,
+and what an operator does about unknown ones (`controls`). Decides nothing about replies: a Settlement says what to
+write. Every function works inside the caller's transaction.
+
+In a cancelled edition nothing waits: what would go back to the queue, or wait for another try, is cancelled with it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +29,7 @@ from sqlalchemy import (
 )
 
 from newsletter.errors import NotFoundError
+from newsletter.model.control import ControlState, Stage
 from newsletter.model.delivery import Audit, Delivery, DeliveryState, Reply, ReplyCount, Settlement
 from newsletter.store.schema import deliveries, editions, subscribers
 from newsletter.store.suppression import is_suppressed
@@ -33,6 +38,7 @@ REPLY_LENGTH = 500
 """Characters of a server's reply that are kept."""
 
 NO_LONGER_DUE = "the reader left before it was sent"
+EDITION_CANCELLED = "the edition was cancelled before it was sent"
 NEVER_HEARD = "the worker stopped before the server's answer was recorded"
 
 _CHUNK = 1000
@@ -46,6 +52,8 @@ def _is(state: DeliveryState) -> ColumnElement[bool]:
 
 _RESTING = case((deliveries.c.next_attempt_at.is_(None), DeliveryState.QUEUED), else_=DeliveryState.DEFERRED)
 """The state that a claimed row came from."""
+
+_AGAIN = (DeliveryState.DEFERRED, DeliveryState.QUEUED)
 
 _SETTLED_COLUMNS = (
     "state",
@@ -65,20 +73,29 @@ _SETTLE = (
 
 
 def claim_deliveries(
-    connection: Connection, edition_id: int, owner: str, lease_until: datetime, now: datetime, limit: int
+    connection: Connection,
+    edition_id: int,
+    owner: str,
+    lease_until: datetime,
+    now: datetime,
+    limit: int,
+    stage: int = Stage.REST,
 ) -> list[Delivery]:
     """Claim up to `limit` deliveries for `owner` until `lease_until`: those due again first, then those untried.
 
-    No row is given to two owners. Rows of readers who have left, or are suppressed, become `cancelled` on the way.
-    Fewer than `limit` rows mean that nothing else is due now.
+    Only rows up to `stage`, earlier stages first, and none unless the edition is running. No row is given to two
+    owners. Rows of readers who have left, or are suppressed, become `cancelled` on the way. Fewer than `limit` rows
+    mean that nothing else is due now.
     """
     claimed: list[Delivery] = []
-    for waiting in (_due_again(edition_id, now), _untried(edition_id)):
+    if _hold_controls(connection, [edition_id]).get(edition_id, (None,))[0] != ControlState.RUNNING:
+        return claimed
+    for waiting in (_due_again(edition_id, now, stage), _untried(edition_id, stage)):
         while len(claimed) < limit:
             rows = connection.execute(waiting.limit(limit - len(claimed))).all()
             if not rows:
                 break
-            _cancel(connection, [row.id for row in rows if not row.due], now)
+            _cancel(connection, [row.id for row in rows if not row.due], now, NO_LONGER_DUE)
             due = [row for row in rows if row.due]
             _hold(connection, [row.id for row in due], owner, lease_until)
             claimed += [_read(row, DeliveryState.SENDING) for row in due]
@@ -87,23 +104,21 @@ def claim_deliveries(
 
 def settle_deliveries(connection: Connection, owner: str, settlements: Sequence[Settlement]) -> list[Settlement]:
     """Write down what was learned; return the settlements whose rows `owner` no longer held, which changed nothing."""
-    held: set[int] = set()
+    held: dict[int, int] = {}
     for ids in _chunks([settlement.delivery_id for settlement in settlements]):
-        statement = select(deliveries.c.id).where(deliveries.c.id.in_(ids), _held_by(owner)).with_for_update()
-        held.update(connection.execute(statement).scalars())
-    ours = [_values(settlement) for settlement in settlements if settlement.delivery_id in held]
+        held.update((row.id, row.edition_id) for row in _list_held(connection, owner, ids))
+    ours = [settlement for settlement in settlements if settlement.delivery_id in held]
+    waiting = {settlement.delivery_id for settlement in ours if settlement.state in _AGAIN}
+    cancelled = _list_cancelled(connection, {held[delivery_id] for delivery_id in waiting})
+    dropped = {delivery_id for delivery_id in waiting if held[delivery_id] in cancelled}
     if ours:
-        connection.execute(_SETTLE, ours)
+        connection.execute(_SETTLE, [_values(_drop(item) if item.delivery_id in dropped else item) for item in ours])
     return [settlement for settlement in settlements if settlement.delivery_id not in held]
 
 
 def release_deliveries(connection: Connection, owner: str, ids: Sequence[int]) -> int:
     """Give back claimed deliveries that were never begun, to the state they came from; return how many."""
-    released = 0
-    for chunk in _chunks(ids):
-        statement = update(deliveries).where(deliveries.c.id.in_(chunk), _held_by(owner))
-        released += connection.execute(statement.values(state=_RESTING, owner=None, lease_until=None)).rowcount
-    return released
+    return sum(_give_back(connection, _list_held(connection, owner, chunk)) for chunk in _chunks(ids))
 
 
 def renew_leases(connection: Connection, owner: str, lease_until: datetime) -> int:
@@ -130,22 +145,29 @@ def recover_deliveries(
         raise ValueError(f"a recovered delivery can't become {landing}")
     owners = connection.execute(select(deliveries.c.owner).where(_is(DeliveryState.SENDING)).distinct()).scalars()
     dead = [owner for owner in owners if is_dead(owner)]
-    lost = or_(deliveries.c.owner.in_(dead), deliveries.c.lease_until <= now)
-    statement = update(deliveries).where(_is(DeliveryState.SENDING), lost).values(owner=None, lease_until=None)
+    lost = and_(_is(DeliveryState.SENDING), or_(deliveries.c.owner.in_(dead), deliveries.c.lease_until <= now))
     if landing is DeliveryState.QUEUED:
-        statement = statement.values(state=_RESTING)
-    else:
-        statement = statement.values(
-            state=landing, next_attempt_at=None, settled_at=now, reply_code=0, reply_enhanced="", reply_text=NEVER_HEARD
-        )
+        found = select(deliveries.c.id, deliveries.c.edition_id).where(lost).with_for_update()
+        return _give_back(connection, connection.execute(found).all())
+    statement = update(deliveries).where(lost).values(owner=None, lease_until=None, next_attempt_at=None)
+    statement = statement.values(state=landing, settled_at=now, reply_code=0, reply_enhanced="", reply_text=NEVER_HEARD)
     return connection.execute(statement).rowcount
 
 
 def cancel_deliveries(connection: Connection, subscriber_id: int, now: datetime) -> int:
     """Cancel what still waits for a reader who leaves; return how many. What is being sent can't be called back."""
     waiting = deliveries.c.state.in_([literal_column("'queued'"), literal_column("'deferred'")])
-    statement = _cancelled(now).where(deliveries.c.subscriber_id == subscriber_id, waiting)
+    statement = _cancelled(now, NO_LONGER_DUE).where(deliveries.c.subscriber_id == subscriber_id, waiting)
     return connection.execute(statement).rowcount
+
+
+def cancel_waiting(connection: Connection, edition_id: int, now: datetime) -> int:
+    """Cancel what is queued and deferred of an edition that is being cancelled; return how many."""
+    cancelled = 0
+    for state in _AGAIN:
+        waiting = and_(deliveries.c.edition_id == edition_id, _is(state))
+        cancelled += connection.execute(_cancelled(now, EDITION_CANCELLED).where(waiting)).rowcount
+    return cancelled
 
 
 def count_deliveries(connection: Connection, edition_id: int) -> Audit:
@@ -195,13 +217,52 @@ def _candidates(edition_id: int) -> Select[Any]:
     )
 
 
-def _due_again(edition_id: int, now: datetime) -> Select[Any]:
-    due = and_(_is(DeliveryState.DEFERRED), deliveries.c.next_attempt_at <= now)
+def _due_again(edition_id: int, now: datetime, stage: int) -> Select[Any]:
+    due = and_(_is(DeliveryState.DEFERRED), deliveries.c.next_attempt_at <= now, deliveries.c.stage <= stage)
     return _candidates(edition_id).where(due).order_by(deliveries.c.next_attempt_at, deliveries.c.id)
 
 
-def _untried(edition_id: int) -> Select[Any]:
-    return _candidates(edition_id).where(_is(DeliveryState.QUEUED)).order_by(deliveries.c.id)
+def _untried(edition_id: int, stage: int) -> Select[Any]:
+    waiting = and_(_is(DeliveryState.QUEUED), deliveries.c.stage <= stage)
+    return _candidates(edition_id).where(waiting).order_by(deliveries.c.stage, deliveries.c.id)
+
+
+def _hold_controls(
+    connection: Connection, edition_ids: Collection[int]
+) -> dict[int, tuple[ControlState, datetime | None]]:
+    """Return each edition's control and since when; nobody changes it before this transaction ends.
+
+    Without that, PostgreSQL would let a row go back into the queue of an edition that is being cancelled.
+    """
+    columns = (editions.c.id, editions.c.control, editions.c.control_at)
+    statement = select(*columns).where(editions.c.id.in_(edition_ids)).order_by(editions.c.id)
+    rows = connection.execute(statement.with_for_update(read=True))
+    return {row.id: (ControlState(row.control), row.control_at) for row in rows}
+
+
+def _list_cancelled(connection: Connection, edition_ids: Collection[int]) -> dict[int, datetime]:
+    """Return which of the editions are cancelled, and since when."""
+    if not edition_ids:
+        return {}
+    found = _hold_controls(connection, edition_ids)
+    return {key: at for key, (state, at) in found.items() if state is ControlState.CANCELLED and at is not None}
+
+
+def _list_held(connection: Connection, owner: str, ids: Sequence[int]) -> Sequence[Row[int, int]]:
+    """Return number and edition of those deliveries that `owner` holds, and keep them for this transaction."""
+    statement = select(deliveries.c.id, deliveries.c.edition_id).where(deliveries.c.id.in_(ids), _held_by(owner))
+    return connection.execute(statement.with_for_update()).all()
+
+
+def _give_back(connection: Connection, rows: Sequence[Row[int, int]]) -> int:
+    """Return claimed rows to the state they came from, or cancel them where their edition was; return how many."""
+    cancelled = _list_cancelled(connection, {row.edition_id for row in rows})
+    for chunk in _chunks([row.id for row in rows if row.edition_id not in cancelled]):
+        statement = update(deliveries).where(deliveries.c.id.in_(chunk))
+        connection.execute(statement.values(state=_RESTING, owner=None, lease_until=None))
+    for edition_id, cancelled_at in cancelled.items():
+        _cancel(connection, [row.id for row in rows if row.edition_id == edition_id], cancelled_at, EDITION_CANCELLED)
+    return len(rows)
 
 
 def _hold(connection: Connection, ids: Sequence[int], owner: str, lease_until: datetime) -> None:
@@ -210,15 +271,19 @@ def _hold(connection: Connection, ids: Sequence[int], owner: str, lease_until: d
         connection.execute(statement.values(state=DeliveryState.SENDING, owner=owner, lease_until=lease_until))
 
 
-def _cancel(connection: Connection, ids: Sequence[int], now: datetime) -> None:
+def _cancel(connection: Connection, ids: Sequence[int], now: datetime, reason: str) -> None:
     for chunk in _chunks(ids):
-        connection.execute(_cancelled(now).where(deliveries.c.id.in_(chunk)))
+        connection.execute(_cancelled(now, reason).where(deliveries.c.id.in_(chunk)))
 
 
-def _cancelled(now: datetime) -> Update:
-    return update(deliveries).values(
-        state=DeliveryState.CANCELLED, next_attempt_at=None, settled_at=now, reply_text=NO_LONGER_DUE
-    )
+def _cancelled(now: datetime, reason: str) -> Update:
+    gone = update(deliveries).values(owner=None, lease_until=None, next_attempt_at=None, settled_at=now)
+    return gone.values(state=DeliveryState.CANCELLED, reply_code=0, reply_enhanced="", reply_text=reason)
+
+
+def _drop(settlement: Settlement) -> Settlement:
+    """Cancel what would be tried again; what its server said is kept."""
+    return replace(settlement, state=DeliveryState.CANCELLED, next_attempt_at=None)
 
 
 def _held_by(owner: str) -> ColumnElement[bool]:
@@ -227,7 +292,7 @@ def _held_by(owner: str) -> ColumnElement[bool]:
 
 def _values(settlement: Settlement) -> dict[str, Any]:
     """Return the columns of a settled row; a row that will be tried again isn't settled for good."""
-    again = settlement.state in (DeliveryState.DEFERRED, DeliveryState.QUEUED)
+    again = settlement.state in _AGAIN
     return {
         "delivery_id": settlement.delivery_id,
         "new_state": settlement.state,

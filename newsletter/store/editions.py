@@ -5,16 +5,32 @@ correction adds a revision for the site and feeds, and leaves the mail as it was
 """
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, insert, literal, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    SmallInteger,
+    case,
+    insert,
+    literal,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter.errors import ChangedError, NotFoundError, UsageError
+from newsletter.mail.address import AddressError, normalise_address
+from newsletter.model.control import Control, ControlState, Stage
 from newsletter.model.edition import Edition, PublishedIssue, Sender
 from newsletter.store.schema import deliveries, editions, revisions, subscribers
 from newsletter.store.suppression import is_suppressed
@@ -52,6 +68,7 @@ class EditionLine:
     revision: int
     published_at: datetime
     audience: int | None
+    control: Control
 
 
 def freeze_edition(connection: Connection, edition: Edition, source: str, now: datetime) -> StoredEdition:
@@ -97,19 +114,22 @@ def correct_edition(connection: Connection, edition: Edition, source: str, now: 
     return _load(connection, edition.slug)
 
 
-def publish_edition(connection: Connection, edition_id: int, now: datetime) -> int:
+def publish_edition(
+    connection: Connection, edition_id: int, now: datetime, seeds: Iterable[str] = (), share: float = 0.0
+) -> int:
     """Write a delivery for each reader due, fix the audience and return it: the commit instant of a publish.
 
-    Due is who is active and not suppressed at this moment. Idempotent: a published edition keeps its audience, and
-    whoever joins later gets the next one. Raises NotFoundError.
+    Due is who is active and not suppressed at this moment. Their stage is fixed, too: readers with an address among
+    `seeds` go first, then a `share` (0 to 1) of the others, spread over the list and another one each time.
+    Idempotent: a published edition keeps its audience, and whoever joins later gets the next one. Raises NotFoundError.
     """
     row = connection.execute(select(editions).where(editions.c.id == edition_id).with_for_update()).one_or_none()
     if row is None:
         raise NotFoundError(f"There is no edition with the number {edition_id}.")
     if row.state == EditionState.PUBLISHED:
         return int(row.audience)
-    names = ["edition_id", "subscriber_id", "address", "name", "state", "attempts", "queued_at"]
-    rows = insert(deliveries).from_select(names, _due(edition_id, now))
+    names = ["edition_id", "subscriber_id", "address", "name", "state", "attempts", "queued_at", "stage"]
+    rows = insert(deliveries).from_select(names, _due(edition_id, now, _stage(edition_id, seeds, share)))
     audience = connection.execute(rows.execution_options(preserve_rowcount=True)).rowcount
     changes = {"state": EditionState.PUBLISHED, "audience": audience}
     connection.execute(update(editions).where(editions.c.id == edition_id).values(changes))
@@ -145,18 +165,19 @@ def list_published(connection: Connection) -> list[PublishedIssue]:
 
 def list_editions(connection: Connection, limit: int | None = None) -> list[EditionLine]:
     """Return every edition, or the newest `limit`, newest first."""
-    columns = (
-        editions.c.id,
-        editions.c.slug,
-        editions.c.issue_date,
-        editions.c.title,
-        editions.c.state,
-        editions.c.revision,
-        editions.c.published_at,
-        editions.c.audience,
-    )
-    rows = connection.execute(_newest_first(select(*columns)).limit(limit))
-    return [EditionLine(**{**row._mapping, "state": EditionState(row.state)}) for row in rows]
+    return [_read_line(row) for row in connection.execute(_newest_first(select(*_LINE)).limit(limit))]
+
+
+def find_edition(connection: Connection, name: str) -> EditionLine:
+    """Return the edition with this slug, or else of this date. Raises NotFoundError, UsageError for a date of two."""
+    lines = [line for line in list_editions(connection) if name in (line.slug, str(line.issue_date))]
+    exact = [line for line in lines if line.slug == name] or lines
+    if not exact:
+        raise NotFoundError(f"{name} was never published. `newsletter status` lists what was.")
+    if len(exact) > 1:
+        slugs = " or ".join(line.slug for line in exact)
+        raise UsageError(f"{len(exact)} issues were published for {name}: say {slugs}.")
+    return exact[0]
 
 
 def hash_source(source: str) -> str:
@@ -164,7 +185,61 @@ def hash_source(source: str) -> str:
     return sha256(source.encode()).hexdigest()
 
 
-def _due(edition_id: int, now: datetime) -> Select[Any]:
+_LINE = (
+    *(
+        editions.c[name]
+        for name in ("id", "slug", "issue_date", "title", "state", "revision", "published_at", "audience")
+    ),
+    *(editions.c[name] for name in ("control", "control_reason", "control_at")),
+)
+
+
+def _read_line(row: Row[Any]) -> EditionLine:
+    control = Control(ControlState(row.control), row.control_reason, row.control_at)
+    state = EditionState(row.state)
+    return EditionLine(
+        row.id, row.slug, row.issue_date, row.title, state, row.revision, row.published_at, row.audience, control
+    )
+
+
+_SPREAD = 0x9E3779B1
+"""2³² divided by the golden ratio: multiples of it fall evenly into the circle of 2³² (Knuth, 6.4)."""
+_CIRCLE = 1 << 32
+
+
+def _stage(edition_id: int, seeds: Iterable[str], share: float) -> ColumnElement[int]:
+    """Return the SQL of a reader's stage; the same edition and reader give the same stage, on either engine."""
+    turn = edition_id * 0x85EBCA6B % _CIRCLE  # starts each edition somewhere else
+    # Reader numbers are cut to 31 bits, so that the product stays within 64.
+    place = (subscribers.c.id % _big(1 << 31) * _big(_SPREAD) + _big(turn)) % _big(_CIRCLE)
+    first = place < _big(round(share * _CIRCLE))
+    stages = case(
+        (subscribers.c.address_key.in_(_seed_keys(seeds)), _small(Stage.SEEDS)),
+        (first, _small(Stage.FIRST_SHARE)),
+        else_=_small(Stage.REST),
+    )
+    return stages
+
+
+def _big(number: int) -> ColumnElement[int]:
+    return literal(number, BigInteger())
+
+
+def _small(stage: Stage) -> ColumnElement[int]:
+    return literal_column(str(int(stage)), SmallInteger())
+
+
+def _seed_keys(seeds: Iterable[str]) -> list[str]:
+    keys: list[str] = []
+    for seed in seeds:
+        try:
+            keys.append(normalise_address(seed).address)
+        except AddressError:
+            continue  # no reader can have it
+    return keys
+
+
+def _due(edition_id: int, now: datetime, stage: ColumnElement[int]) -> Select[Any]:
     return (
         select(
             literal(edition_id),
@@ -174,6 +249,7 @@ def _due(edition_id: int, now: datetime) -> Select[Any]:
             literal("queued"),
             literal(0),
             literal(now, deliveries.c.queued_at.type),
+            stage,
         )
         .where(subscribers.c.state == "active", ~is_suppressed(subscribers.c.address_key))
         .order_by(subscribers.c.id)

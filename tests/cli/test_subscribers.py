@@ -48,7 +48,8 @@ def test_bad_rows_are_told_by_line_kept_aside_and_cost_nobody_else(
     printed = capsys.readouterr()
     assert "readers.csv:3:" in printed.err
     assert "2 added" in printed.out
-    rows = list(csv.DictReader((folder / "rejects.csv").open()))
+    with (folder / "rejects.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
     assert [(row["line"], row["row"]) for row in rows] == [("3", "nobody,X")]
     assert stat.S_IMODE((folder / "rejects.csv").stat().st_mode) == 0o600
 

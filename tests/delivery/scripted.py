@@ -106,9 +106,9 @@ class Server:
         if len(self._in) < size:
             return False
         body, self._in, self._body = self._in[:size], self._in[size:], None
-        ready = self._recipient is not None
+        before = len(self.taken)
         self._take(body)
-        if self.resets_after_chunks or ready:
+        if self.resets_after_chunks or len(self.taken) > before:
             self._open, self._recipient = False, None
         return True
 

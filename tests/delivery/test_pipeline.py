@@ -143,6 +143,31 @@ def _before(dialect: Dialect, place: int) -> list[str]:
     return (each + reset) * place
 
 
+class Fed:
+    """A pipeline whose server is the test: it says what it likes, in the packets it likes."""
+
+    def __init__(self, dialect: Dialect, count: int) -> None:
+        self.written: list[bytes] = []
+        self.announced: list[int] = []
+        self.results: dict[int, Result] = {}
+        mails = iter([mail(key) for key in range(count)])
+        self.pipeline = Pipeline(
+            dialect,
+            self.written.extend,
+            lambda: next(mails, None),
+            lambda message: self.announced.append(message.key),
+            lambda message, result: self.results.update({message.key: result}),
+        )
+        self.pipeline.start()
+
+    def say(self, *packets: str) -> None:
+        for packet in packets:
+            self.pipeline.feed("".join(f"{line}\r\n" for line in packet.split("|")).encode())
+
+    def texts(self) -> dict[int, str]:
+        return {key: result.reply.text for key, result in self.results.items()}
+
+
 def test_354_in_spite_of_a_refused_rcpt_gets_a_lone_dot_whose_answer_counts_for_nothing() -> None:
     results, server = run(DIALECTS["pipelining"], OK, NEVER, EAGER, NEVER)
     assert summary(results) == {0: (Phase.RCPT, 550), 1: SENT, 2: SENT}
@@ -151,23 +176,14 @@ def test_354_in_spite_of_a_refused_rcpt_gets_a_lone_dot_whose_answer_counts_for_
 
 
 def test_a_lone_dot_that_is_taken_with_thanks_makes_nothing_sent() -> None:
-    pieces: list[bytes] = []
-    seen: list[tuple[int, Result]] = []
-    mails = iter([mail(0)])
-    pipeline = Pipeline(
-        DIALECTS["pipelining"],
-        pieces.extend,
-        lambda: next(mails, None),
-        lambda message: pytest.fail("no body may be sent"),
-        lambda message, result: seen.append((message.key, result)),
-    )
-    pipeline.start()
-    pipeline.feed(b"250 ok\r\n550 5.1.1 nobody\r\n354 go on\r\n")
-    assert pieces[-1] == b".\r\n"
-    assert not pipeline.finished
-    pipeline.feed(b"250 2.0.0 taken for nobody\r\n")
-    assert seen == [(0, Result(Phase.RCPT, Reply(550, "5.1.1", "nobody")))]
-    assert pipeline.reusable
+    fed = Fed(DIALECTS["pipelining"], 1)
+    fed.say("250 ok|550 5.1.1 nobody|354 go on")
+    assert fed.written[-1] == b".\r\n"
+    assert not fed.pipeline.finished
+    fed.say("250 2.0.0 taken for nobody")
+    assert fed.results == {0: Result(Phase.RCPT, Reply(550, "5.1.1", "nobody"))}
+    assert fed.announced == []
+    assert fed.pipeline.reusable
 
 
 def test_mail_refused_and_rcpt_and_data_answered_503_needs_no_rset() -> None:
@@ -196,19 +212,10 @@ def test_one_mail_costs_one_write() -> None:
 
 
 def test_a_window_of_three_has_three_bodies_unanswered() -> None:
-    announced: list[int] = []
-    mails = iter([mail(key) for key in range(9)])
-    pipeline = Pipeline(
-        DIALECTS["window of 3"],
-        lambda _: None,
-        lambda: next(mails, None),
-        lambda message: announced.append(message.key),
-        lambda *_: None,
-    )
-    pipeline.start()
-    assert announced == [0, 1, 2]
-    pipeline.feed(b"250 ok\r\n" * 3)
-    assert announced == [0, 1, 2, 3]
+    fed = Fed(DIALECTS["window of 3"], 9)
+    assert fed.announced == [0, 1, 2]
+    fed.say("250 mail|250 rcpt|250 body")
+    assert fed.announced == [0, 1, 2, 3]
 
 
 def test_a_refused_reader_costs_no_body_when_one_body_goes_at_a_time() -> None:
@@ -241,58 +248,89 @@ def test_after_421_what_is_on_its_way_is_still_listened_for() -> None:
     assert server.taken == [1, 2]
 
 
+def test_421_to_rset_is_about_no_mail_that_may_be_taken_all_the_same() -> None:
+    results, server = run(DIALECTS["window of 3"], OK, OK, OK, CLOSING_LATE)
+    assert summary(results) == {0: SENT, 1: SENT, 2: SENT}
+    assert server.taken == [0, 1, 2]
+
+
 def test_a_refusal_behind_a_354_is_this_mails_and_no_body_is_sent() -> None:
-    seen: list[tuple[int, Result]] = []
-    mails = iter([mail(0)])
-    pipeline = Pipeline(
-        DIALECTS["pipelining"],
-        lambda _: None,
-        lambda: next(mails, None),
-        lambda _: pytest.fail("no body may be sent"),
-        lambda message, result: seen.append((message.key, result)),
-    )
-    pipeline.start()
-    pipeline.feed(b"250 a\r\n250 b\r\n354 c\r\n550 5.7.1 no\r\n")
-    assert seen == [(0, Result(Phase.DATA, Reply(550, "5.7.1", "no")))]
-    assert not pipeline.reusable
+    fed = Fed(DIALECTS["pipelining"], 1)
+    fed.say("250 a|250 b|354 c|550 5.7.1 no")
+    assert fed.results == {0: Result(Phase.DATA, Reply(550, "5.7.1", "no"))}
+    assert fed.announced == []
+    assert not fed.pipeline.reusable
+
+
+def test_a_refusal_behind_a_354_is_this_mails_in_a_long_run_too() -> None:
+    fed = Fed(DIALECTS["pipelining"], 9)
+    fed.say("250 a|250 b|354 c", "250 0|250 a|250 b|354 c")
+    fed.pipeline.pause()
+    fed.say("250 1|250 a|250 b|354 c", "550 5.7.1 no")
+    assert fed.results[2] == Result(Phase.DATA, Reply(550, "5.7.1", "no"))
+    assert fed.announced == [0, 1]
 
 
 def test_an_extra_reply_closes_before_the_next_body_is_written() -> None:
-    seen: list[tuple[int, Result]] = []
-    mails = iter([mail(0)])
-    pipeline = Pipeline(
-        DIALECTS["pipelining"],
-        lambda _: None,
-        lambda: next(mails, None),
-        lambda _: pytest.fail("no body may be sent"),
-        lambda message, result: seen.append((message.key, result)),
-    )
-    pipeline.start()
-    pipeline.feed(b"250 a\r\n250 b\r\n354 c\r\n250 d\r\n")
-    assert summary(dict(seen)) == {0: (Phase.DATA, 0)}
-    assert "out of turn: 250 d" in seen[0][1].reply.text
-    assert pipeline.finished
-    assert not pipeline.reusable
+    fed = Fed(DIALECTS["pipelining"], 1)
+    fed.say("250 a|250 b|354 c|250 d")
+    assert summary(fed.results) == {0: (Phase.DATA, 0)}
+    assert "out of turn: 250 d" in fed.texts()[0]
+    assert fed.announced == []
+    assert fed.pipeline.finished
+    assert not fed.pipeline.reusable
+
+
+# What is usual is taken at a glance; these are the glances that would be wrong.
+
+
+def test_an_answer_in_two_packets_is_one_answer_also_if_its_end_looks_usual() -> None:
+    fed = Fed(DIALECTS["pipelining"], 9)
+    fed.say("250 a|250 b|354 c", "250 0|250 a|250 b|354 c", "250-1", "250 and more|250 a|250 b|354 c")
+    assert fed.texts() == {0: "0", 1: "1 and more"}
+    assert fed.announced == [0, 1, 2]
+
+
+def test_an_answer_that_begins_too_early_is_still_heard_in_full() -> None:
+    fed = Fed(DIALECTS["pipelining"], 9)
+    fed.say("250 a|250 b|354 c")
+    for _ in range(3):
+        fed.pipeline.feed(b"250 0\r\n250 a\r\n250 b\r\n354 c\r\n2")
+        fed.pipeline.feed(b"50 1\r\n250 a\r\n250 b\r\n354 c\r\n")
+    assert fed.texts() == {0: "0", 1: "1", 2: "0", 3: "1", 4: "0", 5: "1"}
+
+
+def test_usual_bytes_that_answer_something_else_are_read_for_what_they_are() -> None:
+    fed = Fed(Dialect(pipelining=True, chunking=True, window=2), 9)
+    fed.pipeline.pause()
+    fed.say("250 m|250 r|250 0", "250 rset|250 m|250 r", "250 1|250 rset|250 m|250 r")
+    fed.pipeline.resume()
+    fed.pipeline.pause()
+    fed.say("250 2")  # now mail 3's four answers are due, and mail 4 is ahead
+    fed.say("250 x|250 rset|250 m|250 r")
+    assert fed.texts() == {0: "0", 1: "1", 2: "2", 3: "r"}
+
+
+def test_a_mail_refused_in_a_full_window_waits_for_all_its_answers() -> None:
+    fed = Fed(Dialect(pipelining=True, chunking=True, window=2), 3)
+    fed.pipeline.pause()
+    fed.say("250 m|250 r|250 0", "250 rset|250 m|250 r|250 1", "250 rset|550 5.1.0 no")
+    fed.pipeline.resume()
+    assert not fed.pipeline.finished
+    fed.say("503 5.5.1 no mail")
+    assert summary(fed.results) == {0: SENT, 1: SENT, 2: (Phase.MAIL, 550)}
+    assert fed.pipeline.reusable
 
 
 @pytest.mark.parametrize("endless", [b"x" * 40_000, b"250-more\r\n" * 4_000], ids=["line", "lines"])
 def test_an_answer_without_end_is_cut(endless: bytes) -> None:
-    seen: list[tuple[int, Result]] = []
-    mails = iter([mail(0)])
-    pipeline = Pipeline(
-        DIALECTS["pipelining"],
-        lambda _: None,
-        lambda: next(mails, None),
-        lambda _: None,
-        lambda message, result: seen.append((message.key, result)),
-    )
-    pipeline.start()
+    fed = Fed(DIALECTS["pipelining"], 1)
     for at in range(0, len(endless), 1000):
-        pipeline.feed(endless[at : at + 1000])
-        if pipeline.finished:
+        fed.pipeline.feed(endless[at : at + 1000])
+        if fed.pipeline.finished:
             break
     assert at < 20_000
-    assert summary(dict(seen)) == {0: (Phase.MAIL, 0)}
+    assert summary(fed.results) == {0: (Phase.MAIL, 0)}
 
 
 def test_stop_begins_nothing_new_and_finishes_what_it_began() -> None:

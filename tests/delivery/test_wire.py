@@ -238,6 +238,7 @@ def test_what_a_server_says_unasked_ends_the_connection_before_a_mail_is_begun(p
     async def talk(reader: Reader, writer: Writer) -> None:
         await greet(reader, writer, "PIPELINING")
         await take_mails(reader, writer, 1)
+        await asyncio.sleep(0.05)
         writer.write(b"421 4.4.2 idle for too long\r\n")
         await reader.read()
 
