@@ -81,6 +81,8 @@ def _mail(app: App, done: Published) -> str:
         return "there are no readers yet: newsletter subscribers add you@example.org"
     where = app.settings.smtp.host or f"{short(app.settings.outbox.folder)}/{done.stored.edition.slug}/"
     text = f"{count(tally.sent, 'mail')} sent now → {where}"
+    if not tally.done and not audit.open:
+        text = f"nobody is left to be mailed; see {where}"
     if tally.stopped:
         text += "; stopped as asked, publish again to go on"
     elif audit.deferred:

@@ -254,7 +254,6 @@ class WireProtocol(SMTPProtocol):
         if pipeline is None or pipeline.finished:
             return
         if self._moved:
-            self._moved = False
             self._deadline = now + (self._data_timeout if pipeline.awaiting is Phase.DOT else self._command_timeout)
         elif now >= self._deadline:
             pipeline.lose("the server didn't answer in time")

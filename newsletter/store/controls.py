@@ -25,13 +25,15 @@ SENT_AGAIN = "queued again: the operator said so"
 _CHUNK = 1000
 
 
+_COLUMNS = tuple(editions.c[name] for name in ("id", "slug", "state", "control", "control_reason", "control_at"))
+
+
 def load_control(connection: Connection, edition_id: int) -> Control:
     """Return whether an edition may go on, and if not, why. Raises NotFoundError."""
-    columns = (editions.c.control, editions.c.control_reason, editions.c.control_at)
-    row = connection.execute(select(*columns).where(editions.c.id == edition_id)).one_or_none()
+    row = connection.execute(select(*_COLUMNS).where(editions.c.id == edition_id)).one_or_none()
     if row is None:
         raise NotFoundError(f"There is no edition with the number {edition_id}.")
-    return Control(ControlState(row.control), row.control_reason, row.control_at)
+    return _read(row)
 
 
 def pause_edition(connection: Connection, edition_id: int, now: datetime, reason: str = "") -> ControlChange:
@@ -116,15 +118,17 @@ def accept_unknown(
 
 def _lock(connection: Connection, edition_id: int) -> Row[Any]:
     """Return an edition that may be controlled, and keep it for this transaction."""
-    columns = (editions.c.id, editions.c.slug, editions.c.state)
-    control = (editions.c.control, editions.c.control_reason, editions.c.control_at)
-    statement = select(*columns, *control).where(editions.c.id == edition_id).with_for_update()
+    statement = select(*_COLUMNS).where(editions.c.id == edition_id).with_for_update()
     row = connection.execute(statement).one_or_none()
     if row is None:
         raise NotFoundError(f"There is no edition with the number {edition_id}.")
     if row.state != EditionState.PUBLISHED:
         raise NewsletterError(f"{row.slug} is frozen and nobody was mailed, so there is nothing under way to control.")
     return row
+
+
+def _read(row: Row[Any]) -> Control:
+    return Control(ControlState(row.control), row.control_reason, row.control_at)
 
 
 def _refuse_cancelled(row: Row[Any]) -> None:
@@ -143,7 +147,7 @@ def _refuse_finished(connection: Connection, row: Row[Any]) -> None:
 
 
 def _change(connection: Connection, row: Row[Any], after: Control, leaving: Sequence[ControlState]) -> ControlChange:
-    before = Control(ControlState(row.control), row.control_reason, row.control_at)
+    before = _read(row)
     if before.state not in leaving:
         return ControlChange(before, before)
     values = {"control": after.state, "control_reason": after.reason, "control_at": after.changed_at}

@@ -13,26 +13,22 @@ from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
     Connection,
     Row,
     Select,
-    SmallInteger,
-    case,
     insert,
     literal,
-    literal_column,
     select,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter.errors import ChangedError, NotFoundError, UsageError
-from newsletter.mail.address import AddressError, normalise_address
-from newsletter.model.control import Control, ControlState, Stage
+from newsletter.model.control import Control, ControlState
 from newsletter.model.edition import Edition, PublishedIssue, Sender
 from newsletter.store.schema import deliveries, editions, revisions, subscribers
+from newsletter.store.staging import choose_stage
 from newsletter.store.suppression import is_suppressed
 
 
@@ -69,6 +65,10 @@ class EditionLine:
     published_at: datetime
     audience: int | None
     control: Control
+
+
+_LINE_NAMES = ("id", "slug", "issue_date", "title", "state", "revision", "published_at", "audience")
+_LINE = tuple(editions.c[name] for name in (*_LINE_NAMES, "control", "control_reason", "control_at"))
 
 
 def freeze_edition(connection: Connection, edition: Edition, source: str, now: datetime) -> StoredEdition:
@@ -129,7 +129,7 @@ def publish_edition(
     if row.state == EditionState.PUBLISHED:
         return int(row.audience)
     names = ["edition_id", "subscriber_id", "address", "name", "state", "attempts", "queued_at", "stage"]
-    rows = insert(deliveries).from_select(names, _due(edition_id, now, _stage(edition_id, seeds, share)))
+    rows = insert(deliveries).from_select(names, _due(edition_id, now, choose_stage(edition_id, seeds, share)))
     audience = connection.execute(rows.execution_options(preserve_rowcount=True)).rowcount
     changes = {"state": EditionState.PUBLISHED, "audience": audience}
     connection.execute(update(editions).where(editions.c.id == edition_id).values(changes))
@@ -183,60 +183,6 @@ def find_edition(connection: Connection, name: str) -> EditionLine:
 def hash_source(source: str) -> str:
     """Return the SHA-256 (hex) of an issue file's text."""
     return sha256(source.encode()).hexdigest()
-
-
-_LINE = (
-    *(
-        editions.c[name]
-        for name in ("id", "slug", "issue_date", "title", "state", "revision", "published_at", "audience")
-    ),
-    *(editions.c[name] for name in ("control", "control_reason", "control_at")),
-)
-
-
-def _read_line(row: Row[Any]) -> EditionLine:
-    control = Control(ControlState(row.control), row.control_reason, row.control_at)
-    state = EditionState(row.state)
-    return EditionLine(
-        row.id, row.slug, row.issue_date, row.title, state, row.revision, row.published_at, row.audience, control
-    )
-
-
-_SPREAD = 0x9E3779B1
-"""2³² divided by the golden ratio: multiples of it fall evenly into the circle of 2³² (Knuth, 6.4)."""
-_CIRCLE = 1 << 32
-
-
-def _stage(edition_id: int, seeds: Iterable[str], share: float) -> ColumnElement[int]:
-    """Return the SQL of a reader's stage; the same edition and reader give the same stage, on either engine."""
-    turn = edition_id * 0x85EBCA6B % _CIRCLE  # starts each edition somewhere else
-    # Reader numbers are cut to 31 bits, so that the product stays within 64.
-    place = (subscribers.c.id % _big(1 << 31) * _big(_SPREAD) + _big(turn)) % _big(_CIRCLE)
-    first = place < _big(round(share * _CIRCLE))
-    stages = case(
-        (subscribers.c.address_key.in_(_seed_keys(seeds)), _small(Stage.SEEDS)),
-        (first, _small(Stage.FIRST_SHARE)),
-        else_=_small(Stage.REST),
-    )
-    return stages
-
-
-def _big(number: int) -> ColumnElement[int]:
-    return literal(number, BigInteger())
-
-
-def _small(stage: Stage) -> ColumnElement[int]:
-    return literal_column(str(int(stage)), SmallInteger())
-
-
-def _seed_keys(seeds: Iterable[str]) -> list[str]:
-    keys: list[str] = []
-    for seed in seeds:
-        try:
-            keys.append(normalise_address(seed).address)
-        except AddressError:
-            continue  # no reader can have it
-    return keys
 
 
 def _due(edition_id: int, now: datetime, stage: ColumnElement[int]) -> Select[Any]:
@@ -323,6 +269,12 @@ def _read(row: Row[Any]) -> StoredEdition:
     edition = Edition(**{name: row._mapping[name] for name in names}, sender=Sender(**row.sender))
     state = EditionState(row.state)
     return StoredEdition(row.id, edition, state, row.revision, row.published_at, row.updated_at, row.audience)
+
+
+def _read_line(row: Row[Any]) -> EditionLine:
+    plain = {name: row._mapping[name] for name in _LINE_NAMES}
+    control = Control(ControlState(row.control), row.control_reason, row.control_at)
+    return EditionLine(**{**plain, "state": EditionState(row.state)}, control=control)
 
 
 def _current(statement: Select[Any]) -> Select[Any]:

@@ -275,3 +275,28 @@ def run(dialect: Dialect, *script: str, count: int = 3) -> tuple[dict[int, Resul
 
 def summary(results: dict[int, Result]) -> dict[int, tuple[Phase, int]]:
     return {key: (result.phase, result.reply.code) for key, result in sorted(results.items())}
+
+
+class Fed:
+    """A pipeline whose server is the test: it says what it likes, in the packets it likes."""
+
+    def __init__(self, dialect: Dialect, count: int) -> None:
+        self.written: list[bytes] = []
+        self.announced: list[int] = []
+        self.results: dict[int, Result] = {}
+        mails = iter([mail(key) for key in range(count)])
+        self.pipeline = Pipeline(
+            dialect,
+            self.written.extend,
+            lambda: next(mails, None),
+            lambda message: self.announced.append(message.key),
+            lambda message, result: self.results.update({message.key: result}),
+        )
+        self.pipeline.start()
+
+    def say(self, *packets: str) -> None:
+        for packet in packets:
+            self.pipeline.feed("".join(f"{line}\r\n" for line in packet.split("|")).encode())
+
+    def texts(self) -> dict[int, str]:
+        return {key: result.reply.text for key, result in self.results.items()}

@@ -24,6 +24,7 @@ from tests.delivery.scripted import (
     SENT,
     WRONG,
     DiskFullError,
+    Fed,
     Run,
     Server,
     body_of,
@@ -141,31 +142,6 @@ def _before(dialect: Dialect, place: int) -> list[str]:
     reset = [OK] if dialect.chunking and dialect.pipelining else []
     each = [OK] * (3 if dialect.chunking else 4)
     return (each + reset) * place
-
-
-class Fed:
-    """A pipeline whose server is the test: it says what it likes, in the packets it likes."""
-
-    def __init__(self, dialect: Dialect, count: int) -> None:
-        self.written: list[bytes] = []
-        self.announced: list[int] = []
-        self.results: dict[int, Result] = {}
-        mails = iter([mail(key) for key in range(count)])
-        self.pipeline = Pipeline(
-            dialect,
-            self.written.extend,
-            lambda: next(mails, None),
-            lambda message: self.announced.append(message.key),
-            lambda message, result: self.results.update({message.key: result}),
-        )
-        self.pipeline.start()
-
-    def say(self, *packets: str) -> None:
-        for packet in packets:
-            self.pipeline.feed("".join(f"{line}\r\n" for line in packet.split("|")).encode())
-
-    def texts(self) -> dict[int, str]:
-        return {key: result.reply.text for key, result in self.results.items()}
 
 
 def test_354_in_spite_of_a_refused_rcpt_gets_a_lone_dot_whose_answer_counts_for_nothing() -> None:
