@@ -1,4 +1,4 @@
-"""Our sender in a benchmark: `wire_ours.py PORT CONNECTIONS SECONDS MESSAGE_FILE WINDOW [--chunking]`.
+"""Our sender in a benchmark: `wire_ours.py PORT CONNECTIONS SECONDS MESSAGE_FILE WINDOW`.
 
 Sends personalised copies of MESSAGE_FILE over `delivery.wire` and prints its counts as one line of JSON. Each QQTOKENQQ
 in the file begins a field of 32 bytes that is filled anew for each mail, as in `peers/source.c`.

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from newsletter.config import Settings, load_settings, parse_settings, render_config
+from newsletter.config import DomainPace, Relay, Settings, load_settings, parse_settings, render_config
 from newsletter.errors import ConfigError
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
@@ -69,6 +69,61 @@ def test_every_key_says_what_it_is_for() -> None:
             assert item.description, f"{table}.{key}"
 
 
+def test_the_example_tells_every_key_of_an_entry_with_its_default_and_what_it_is_for() -> None:
+    lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
+    for entry in (Relay, DomainPace):
+        for key, item in entry.model_fields.items():
+            assert item.description, key
+            told = [line for line in lines if line.startswith(f"#   {key} = ")]
+            assert told, key
+            if isinstance(item.default, int):
+                assert any(line.startswith(f"#   {key} = {item.default}: ") for line in told)
+
+
+def test_truth_is_spelt_as_toml_spells_it() -> None:
+    assert tomllib.loads(render_config({("pace", "adapt"): False}))["pace"] == {"adapt": False}
+
+
+RELAYED = """
+[publication]
+url = "https://news.example.org"
+postal_address = "1 Street"
+[mail]
+from_address = "news@example.org"
+[smtp]
+host = "a.example.org"
+relays = [{host = "b.example.org", port = 25, tls = "none", user = "ann", password_file = "pw", weight = 3}]
+[pace]
+per_hour = 1000
+domains = [{name = "Example.COM", per_second = 5, connections = 2}]
+"""
+
+
+def test_more_relays_and_domains_stand_in_arrays(tmp_path: Path) -> None:
+    settings = load_settings(write(tmp_path, RELAYED), {})
+    (relay,) = settings.smtp.relays
+    assert (relay.host, relay.port, relay.weight, relay.connections) == ("b.example.org", 25, 3, 10)
+    assert relay.password_file == tmp_path / "pw"
+    (domain,) = settings.pace.domains
+    assert (domain.name, domain.per_second, domain.per_hour, domain.connections) == ("example.com", 5, 0, 2)
+
+
+def test_a_problem_in_an_entry_is_named_by_its_place(tmp_path: Path) -> None:
+    text = RELAYED.replace("weight = 3", "wieght = 3").replace("per_second = 5", 'per_second = "5"')
+    problems = problems_of(write(tmp_path, text))
+    assert set(problems) == {"smtp.relays[0].wieght", "pace.domains[0].per_second"}
+    assert "did you mean weight?" in problems["smtp.relays[0].wieght"]
+
+
+def test_a_relay_or_a_domain_is_named_once(tmp_path: Path) -> None:
+    twice = RELAYED.replace("b.example.org", "a.example.org").replace("port = 25", "port = 587")
+    assert "names one relay (host and port) twice" in problems_of(write(tmp_path, twice))["smtp"]
+    doubled = RELAYED.replace("connections = 2}", 'connections = 2}, {name = "example.com"}')
+    assert "names a domain twice" in problems_of(write(tmp_path, doubled))["pace"]
+    headless = RELAYED.replace('host = "a.example.org"', "")
+    assert "has relays but no host" in problems_of(write(tmp_path, headless))["smtp"]
+
+
 def test_answers_stand_uncommented_among_the_defaults() -> None:
     text = render_config({("publication", "title"): 'A "quoted" name'})
     assert tomllib.loads(text)["publication"] == {"title": 'A "quoted" name'}
@@ -101,6 +156,10 @@ def test_all_problems_are_told_at_once_with_their_key(tmp_path: Path) -> None:
         ("smtp = {port = 70000}", "smtp.port"),
         ('smtp = {tls = "maybe"}', "smtp.tls"),
         ("delivery = {patience_hours = 0}", "delivery.patience_hours"),
+        ("delivery = {first_share = 1.0}", "delivery.first_share"),
+        ("delivery = {halt_after = 1}", "delivery.halt_after"),
+        ("delivery = {halt_share = 1.5}", "delivery.halt_share"),
+        ('delivery = {seeds = ["me"]}', "delivery.seeds[0]"),
         ("issues = {html_warn_kb = 200}", "issues.html_warn_kb"),
     ],
 )

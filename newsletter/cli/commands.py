@@ -36,6 +36,15 @@ GROUPS: tuple[tuple[str, tuple[CommandLine, ...]], ...] = (
         ),
     ),
     (
+        "Under way",
+        (
+            CommandLine("pause", "Stop sending an issue, until it is resumed."),
+            CommandLine("resume", "Let a paused or halted issue go on."),
+            CommandLine("cancel", "End an issue for good: whoever waits gets no mail."),
+            CommandLine("unknown", "Decide about readers who may or may not have their mail."),
+        ),
+    ),
+    (
         "Readers",
         (CommandLine("subscribers", "Add, list, remove, import and export readers."),),
     ),

@@ -9,6 +9,7 @@ from newsletter.app import App
 from newsletter.cli.terminal import print_json
 from newsletter.cli.words import parse_name
 from newsletter.errors import NotFoundError
+from newsletter.model.control import Control, ControlState
 from newsletter.model.delivery import Audit, ReplyCount
 from newsletter.store.deliveries import count_deliveries, count_replies
 from newsletter.store.editions import EditionLine, list_editions
@@ -86,10 +87,25 @@ def _print(lines: list[_Line]) -> None:
         revision = f", revision {edition.revision}" if edition.revision > 1 else ""
         click.echo(f"{click.style(edition.slug, bold=True)}  {edition.title}")
         click.echo(f"    {state}{revision}")
+        if not edition.control.runs:
+            click.echo(f"    {click.style(format_control(edition.slug, edition.control), fg='yellow', bold=True)}")
         click.echo(f"    {format_audit(line.audit)}")
         for reply in line.replies:
             words = " ".join(part for part in (str(reply.code or ""), reply.enhanced, reply.example) if part)
             click.echo(f"    {reply.count:>9,} {reply.state:<9} {words}")
+        if line.audit.unknown:
+            click.echo(f"    who is unknown, and what you can do: newsletter unknown list {edition.slug}")
+
+
+def format_control(slug: str, control: Control) -> str:
+    """Say since when an edition is stopped, why, and how it goes on; empty for one that runs."""
+    if control.runs or control.changed_at is None:
+        return ""
+    since = f"{control.changed_at:%Y-%m-%d %H:%M} UTC"
+    why = f": {control.reason.rstrip('.')}." if control.reason else "."
+    if control.state is ControlState.CANCELLED:
+        return f"cancelled for good at {since}{why}"
+    return f"{control.state} since {since}{why} To go on: newsletter resume {slug}"
 
 
 def format_audit(audit: Audit) -> str:

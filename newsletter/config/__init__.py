@@ -6,6 +6,7 @@ Refuses unknown keys. Paths in a config are relative to the folder the config st
 
 from newsletter.config.example import render_config
 from newsletter.config.load import DEFAULT_NAME, load_settings, parse_settings
+from newsletter.config.sending import DomainPace, Pace, Relay, Smtp
 from newsletter.config.settings import (
     DatabaseSettings,
     Delivery,
@@ -17,7 +18,6 @@ from newsletter.config.settings import (
     Secret,
     Settings,
     Site,
-    Smtp,
     Templates,
 )
 
@@ -26,10 +26,13 @@ __all__ = [
     "DatabaseSettings",
     "Delivery",
     "Dkim",
+    "DomainPace",
     "Issues",
     "Mail",
     "Outbox",
+    "Pace",
     "Publication",
+    "Relay",
     "Secret",
     "Settings",
     "Site",

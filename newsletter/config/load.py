@@ -3,14 +3,17 @@
 import difflib
 import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from pydantic import BaseModel, ValidationError
 
+from newsletter.config.example import find_entry
 from newsletter.config.settings import Settings
+from newsletter.config.values import Table
 from newsletter.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -68,7 +71,7 @@ def _read_toml(path: Path) -> dict[str, object]:
 
 def _problem(error: "ErrorDetails") -> tuple[str, str]:
     location = [str(part) for part in error["loc"]]
-    key = ".".join(location)
+    key = re.sub(r"\.(\d+)", r"[\1]", ".".join(location))
     if error["type"] == "extra_forbidden":
         near = difflib.get_close_matches(location[-1], _known_keys(location[:-1]), n=1)
         return key, "is not a setting" + (f"; did you mean {near[0]}?" if near else "; see config.example.toml")
@@ -79,21 +82,38 @@ def _problem(error: "ErrorDetails") -> tuple[str, str]:
 
 
 def _known_keys(location: list[str]) -> list[str]:
-    table = Settings.model_fields.get(location[0]) if location else None
-    model = table.annotation if table else Settings
-    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+    """Return what may stand at a place: in the file, in a table, or in an entry of an array of tables."""
+    model: object = Settings
+    for part in location:
+        field = model.model_fields.get(part) if _is_table(model) else None
+        if field is not None:
+            model = find_entry(field) or field.annotation
+    return list(model.model_fields) if _is_table(model) else []
+
+
+def _is_table(model: object) -> TypeGuard[type[BaseModel]]:
+    return isinstance(model, type) and issubclass(model, BaseModel)
 
 
 def _resolve(settings: Settings, base: Path, environ: Mapping[str, str]) -> Settings:
     """Make every path absolute, and let the environment's database go before the file's."""
-    tables: dict[str, BaseModel] = {}
+    tables: dict[str, Table] = {}
     for name in Settings.model_fields:
-        table: BaseModel = getattr(settings, name)
-        paths = {key: base / value for key, value in table if isinstance(value, Path)}
-        tables[name] = table.model_copy(update=paths)
+        tables[name] = _make_absolute(getattr(settings, name), base)
     url = environ.get("NEWSLETTER_DATABASE_URL") or settings.database.url
     tables["database"] = tables["database"].model_copy(update={"url": _absolute_sqlite(url, base)})
     return settings.model_copy(update=tables)
+
+
+def _make_absolute(table: Table, base: Path) -> Table:
+    """Put the config's folder before every path of a table, and of the tables in it."""
+    changes: dict[str, object] = {}
+    for key, value in table:
+        if isinstance(value, Path):
+            changes[key] = base / value
+        elif isinstance(value, tuple):
+            changes[key] = tuple(_make_absolute(item, base) if isinstance(item, Table) else item for item in value)
+    return table.model_copy(update=changes)
 
 
 def _absolute_sqlite(url: str, base: Path) -> str:

@@ -3,16 +3,13 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from newsletter.config.values import Address, Domain, Language, Line, OptionalUrl, Selector, TimeZone, Url
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+from newsletter.config.sending import Pace, Smtp
+from newsletter.config.values import Address, Domain, Language, Line, OptionalUrl, Selector, Table, TimeZone, Url
 
 
-class Publication(_Table):
+class Publication(Table):
     """Who publishes, where, and in whose name."""
 
     title: Line = Field("LLM Papers Daily", min_length=1, description="The newsletter's name.")
@@ -39,7 +36,7 @@ class Publication(_Table):
     )
 
 
-class Issues(_Table):
+class Issues(Table):
     """How issue files are written and what is checked in them."""
 
     folder: Path = Field(Path("issues"), description="Where issue files live, one Markdown file an issue.")
@@ -65,7 +62,7 @@ class Issues(_Table):
     )
 
 
-class Templates(_Table):
+class Templates(Table):
     """Where your own templates live."""
 
     folder: Path | None = Field(
@@ -75,7 +72,7 @@ class Templates(_Table):
     )
 
 
-class Site(_Table):
+class Site(Table):
     """The static site: pages and feeds as files."""
 
     folder: Path = Field(Path("public"), description="Where pages and feeds are written, for any web server or CDN.")
@@ -88,7 +85,7 @@ class Site(_Table):
     )
 
 
-class Mail(_Table):
+class Mail(Table):
     """Who the mail comes from."""
 
     from_name: Line = Field("", description="The name readers see; empty means the publication's title.")
@@ -107,7 +104,7 @@ class Mail(_Table):
     )
 
 
-class Dkim(_Table):
+class Dkim(Table):
     """Your own DKIM signature; leave it out when your relay signs. `newsletter dkim keygen` makes the keys."""
 
     domain: Domain = Field("", description="The domain that signs; empty means from_address's domain.")
@@ -127,49 +124,13 @@ class Dkim(_Table):
         return self
 
 
-class Outbox(_Table):
+class Outbox(Table):
     """Where mail goes when no relay is configured."""
 
     folder: Path = Field(Path("outbox"), description="Mail is written here as .eml files when [smtp] host is empty.")
 
 
-class Smtp(_Table):
-    """The relay that takes the mail."""
-
-    host: Line = Field("", description="The relay's name. Empty: no mail leaves, it is written to the outbox.")
-    port: int = Field(587, ge=1, le=65535, description="587 for STARTTLS, 465 for implicit TLS, 25 inside a network.")
-    tls: Literal["starttls", "implicit", "none"] = Field(
-        "starttls",
-        description='"starttls" insists on it: without TLS nothing is sent, no password least of all. '
-        '"implicit" speaks TLS from the first byte. "none" is for a relay on this machine.',
-    )
-    user: Line = Field("", description="User name, if the relay wants one.")
-    password_file: Path | None = Field(
-        None,
-        description="A file with the password; or set the environment variable NEWSLETTER_SMTP_PASSWORD.",
-    )
-    ca_file: Path | None = Field(None, description="A PEM file of certificates to trust instead of the system's.")
-    local_name: Line = Field("", description="The name said in EHLO; empty means this machine's.")
-    connections: int = Field(10, ge=1, le=200, description="Connections held open at the same time.")
-    timeout: float = Field(60.0, gt=0, le=3600, description="Seconds to wait for a reply to a command.")
-    data_timeout: float = Field(
-        600.0,
-        gt=0,
-        le=3600,
-        description="Seconds to wait after the final dot (RFC 5321, 4.5.3.2.6 wants 600).",
-    )
-    messages_per_connection: int = Field(1000, ge=1, description="Messages before a connection is renewed.")
-    connection_minutes: float = Field(10.0, gt=0, description="Minutes before a connection is renewed.")
-    window: int = Field(
-        1,
-        ge=1,
-        le=100,
-        description="Messages on their way at once in one connection, where the relay offers CHUNKING (RFC 3030). "
-        "After a crash as many may be unknown for each connection.",
-    )
-
-
-class Delivery(_Table):
+class Delivery(Table):
     """How long and how often mail is tried."""
 
     patience_hours: float = Field(96.0, gt=0, le=240, description="Give up on a reader whose server defers for longer.")
@@ -188,9 +149,34 @@ class Delivery(_Table):
     drain_seconds: float = Field(
         60.0, gt=0, description="How long a stop waits for the answers to mail that is on the wire."
     )
+    seeds: tuple[Address, ...] = Field(
+        (),
+        max_length=100,
+        description="Readers who get every issue first, by address: your own mailboxes. It goes on to the others when "
+        "all of theirs were taken, and halts when one is refused, put off or unknown.",
+    )
+    first_share: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="The share of readers who come next, before the rest; 0.05 is every twentieth. 0: no such stage.",
+    )
+    halt_share: float = Field(
+        0.3,
+        ge=0,
+        le=1,
+        description="Halt an issue when this share of readers is refused or put off, among the last ones tried for the "
+        "first time (4 times halt_after). `newsletter resume` goes on. 0: never, but for seeds.",
+    )
+    halt_after: int = Field(
+        50,
+        ge=10,
+        le=10_000,
+        description="Readers tried before their share can halt an issue; 10 are enough when a first share ends.",
+    )
 
 
-class DatabaseSettings(_Table):
+class DatabaseSettings(Table):
     """Where readers and the ledger are kept."""
 
     url: str = Field(
@@ -201,7 +187,7 @@ class DatabaseSettings(_Table):
     backups: Path = Field(Path("backups"), description="The SQLite file is copied here before it is migrated.")
 
 
-class Secret(_Table):
+class Secret(Table):
     """The key behind every personal link."""
 
     file: Path = Field(
@@ -211,7 +197,7 @@ class Secret(_Table):
     )
 
 
-class Settings(_Table):
+class Settings(Table):
     """Everything that can be configured; each table is one section of the TOML file."""
 
     publication: Publication = Publication()
@@ -222,6 +208,7 @@ class Settings(_Table):
     dkim: Dkim = Dkim()
     outbox: Outbox = Outbox()
     smtp: Smtp = Smtp()
+    pace: Pace = Pace()
     delivery: Delivery = Delivery()
     database: DatabaseSettings = DatabaseSettings()
     secret: Secret = Secret()

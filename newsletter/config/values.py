@@ -1,10 +1,10 @@
-"""The kinds of values a setting can have, and the sentence for each that is wrong."""
+"""The kinds of values a setting can have, the sentence for each that is wrong, and what every table is like."""
 
 import re
 from typing import Annotated
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 
 def _url(value: str) -> str:
@@ -61,3 +61,9 @@ Selector = Annotated[str, AfterValidator(_selector)]
 Language = Annotated[str, AfterValidator(_language)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 Line = Annotated[str, AfterValidator(_one_line)]
+
+
+class Table(BaseModel):
+    """A table of the config: frozen, strict about types, and without unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)

@@ -1,7 +1,10 @@
 """The books of a run: answers go into the ledger and claims come out of it, many in one transaction.
 
-Owns the batches, the lease, and when the journal may forget. A page that the ledger refuses stays in the journal, so
-nothing that was answered is lost by it.
+Owns the batches, the lease, and when the journal may forget. A page that the ledger refuses is kept and tried once
+more at the end; what isn't taken then stays in the journal, so nothing that was answered is lost by it.
+
+Never overwrites what another has written: a delivery whose lease was over, and that was taken from us, keeps the state
+it was given then, whatever we have heard about it since.
 """
 
 import asyncio
@@ -40,23 +43,42 @@ class Page:
 
 
 class Books:
-    """A run's account with the ledger. `held` counts what is claimed and not yet written down as answered."""
+    """A run's account with the ledger."""
 
     def __init__(self, ledger: Ledger) -> None:
-        self.held = 0
         self.ledger = ledger
+        self._held: set[int] = set()  # claimed, and not yet written down as answered
         self._page = Page()
+        self._doubtful = False
         self._leased_at = ledger.clock()
+
+    @property
+    def held(self) -> int:
+        """Return how many deliveries are claimed and not yet written down as answered."""
+        return len(self._held)
+
+    @property
+    def settled(self) -> bool:
+        """Return whether the ledger knows all that the journal does, so that nothing has to be kept for the next run.
+
+        A claim that failed may have been made all the same, when only the answer was lost.
+        """
+        return not self._held and not self._doubtful
 
     @property
     def waiting(self) -> int:
         """Return how many claimed deliveries have no answer yet."""
-        return self.held - len(self._page)
+        return len(self._held) - len(self._page)
 
     @property
     def low(self) -> bool:
         """Return whether more should be claimed, so that the wire never waits for the ledger."""
         return self.waiting < self.ledger.ahead // 2
+
+    @property
+    def expired(self) -> bool:
+        """Return whether others may have taken what we hold: the machine slept, or its clock was put forward."""
+        return self.ledger.clock() >= self._leased_at + self.ledger.lease
 
     def settle(self, settlement: Settlement) -> None:
         """Put an answer on the page."""
@@ -66,26 +88,46 @@ class Books:
         """Put on the page that a delivery was not sent."""
         self._page.returned.append(delivery_id)
 
-    async def turn_page(self, *, claim: bool) -> tuple[list[Delivery], list[Settlement]]:
-        """Write the page down and claim up to `ahead`; return what was claimed and what was settled."""
-        page, self._page = self._page, Page()
-        want = self.ledger.ahead - self.held + len(page) if claim else 0
-        claimed = await asyncio.to_thread(self._write, page, want)
-        for settlement in page.settlements:
-            self.ledger.journal.forget(settlement.delivery_id)
-        for delivery_id in page.returned:
-            self.ledger.journal.forget(delivery_id)
-        self.held += len(claimed) - len(page)
-        return list(claimed), page.settlements
+    def give_back_the_rest(self) -> None:
+        """Put on the page whatever has no answer and never was on the wire."""
+        written = {settlement.delivery_id for settlement in self._page.settlements}.union(self._page.returned)
+        rest = self._held - written
+        self._page.returned += [number for number in sorted(rest) if not self.ledger.journal.knows(number)]
 
-    def _write(self, page: Page, want: int) -> Sequence[Delivery]:
+    async def turn_page(self, *, claim: bool) -> tuple[list[Delivery], list[Settlement]]:
+        """Write the page down and claim up to `ahead`; return what was claimed and what was settled.
+
+        Raises StoreError; the page is kept then.
+        """
+        page, self._page = self._page, Page()
+        want = self.ledger.ahead - len(self._held) + len(page) if claim else 0
+        try:
+            claimed, lost = await asyncio.to_thread(self._write, page, want)
+        except BaseException:
+            self._doubtful = True
+            self._page.settlements[:0] = page.settlements
+            self._page.returned[:0] = page.returned
+            raise
+        settled = [settlement.delivery_id for settlement in page.settlements]
+        for delivery_id in (*settled, *page.returned):
+            self.ledger.journal.forget(delivery_id)
+            self._held.discard(delivery_id)
+        fresh = [delivery for delivery in claimed if delivery.id not in self._held]  # one of each at a time
+        self._held.update(delivery.id for delivery in fresh)
+        return fresh, [settlement for settlement in page.settlements if settlement.delivery_id not in lost]
+
+    def _write(self, page: Page, want: int) -> tuple[Sequence[Delivery], set[int]]:
+        """Return what was claimed, and which answers came too late: those rows were taken from us."""
         ledger, now = self.ledger, self.ledger.clock()
         with ledger.database.transaction() as connection:
-            settle_deliveries(connection, ledger.owner, page.settlements)
+            lost = settle_deliveries(connection, ledger.owner, page.settlements)
             release_deliveries(connection, ledger.owner, page.returned)
-            if now - self._leased_at > ledger.lease / 3:
+            due = abs(now - self._leased_at) > ledger.lease / 3  # a clock may be set back, too
+            if due:
                 renew_leases(connection, ledger.owner, now + ledger.lease)
-                self._leased_at = now
-            if want <= 0:
-                return []
-            return claim_deliveries(connection, ledger.edition_id, ledger.owner, now + ledger.lease, now, want)
+            claimed: Sequence[Delivery] = ()
+            if want > 0:
+                until = now + ledger.lease
+                claimed = claim_deliveries(connection, ledger.edition_id, ledger.owner, until, now, want)
+        self._leased_at = now if due else self._leased_at
+        return claimed, {settlement.delivery_id for settlement in lost}

@@ -5,6 +5,9 @@ Owns one run: the lanes that pump mails, and what becomes of each answer. What a
 
 The order that the guarantee rests on: a delivery is claimed in the ledger, noted in the journal before its final dot
 may leave, noted again with the answer, settled in the ledger, and only then forgotten by the journal.
+
+Whatever ends a run, an error of ours included: what is on the wire is awaited, what was answered is settled, and what
+never left is given back. What even then has no answer is left to the journal and the next run.
 """
 
 import asyncio
@@ -12,6 +15,7 @@ import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -21,7 +25,7 @@ from newsletter.delivery.books import Books, Ledger
 from newsletter.delivery.exchange import Prepared, Result
 from newsletter.delivery.lanes import Lane, Mail, Transport
 from newsletter.delivery.policy import Fault, Phase, decide_outcome, decide_settlement, describe_fault
-from newsletter.errors import NewsletterError, TransportError
+from newsletter.errors import StoreError, TransportError
 from newsletter.model.delivery import Accepted, Delivery, DeliveryState, Outcome, Refused, Reply, Settlement
 
 PHASES: Final = tuple(Phase)
@@ -30,6 +34,13 @@ PHASES: Final = tuple(Phase)
 BOOKS_INTERVAL: Final = 0.25
 """Seconds between two pages of the books at the most, so that `status` is never far behind."""
 
+LANE_REST: Final = 30.0
+"""Seconds before a lane that the relay turned away, while it served others, asks again."""
+
+_LEASE_OVER: Final = (
+    "Sending stopped: this machine slept, or its clock was put forward, for so long that another sender may have taken "
+    "over. Nothing was sent since; the same command goes on with who is left."
+)
 _CHUNK: Final = 64
 _UNHEARD: Final = (0, 421)
 
@@ -85,18 +96,23 @@ class Engine:
         self._pool = ThreadPoolExecutor(os.cpu_count(), "compose")
         self._ready: deque[Mail] = deque()
         self._lanes: set[Lane] = set()
+        self._changing: set[asyncio.Task[None]] = set()  # drivers between two connections: nothing is on their wire
         self._accepted = False
         self._suspects: list[tuple[Mail, Fault]] = []
         self._retried: set[int] = set()
         self._error: Exception | None = None
-        self._ending = False
+        self._ended = asyncio.Event()
         self._news = asyncio.Event()  # wakes the books
         self._mail = asyncio.Event()  # wakes the lanes
 
     @property
-    def holds_any(self) -> bool:
-        """Return whether deliveries are still claimed: only after the ledger refused."""
-        return self._books.held > 0
+    def settled(self) -> bool:
+        """Return whether the ledger knows everything; if not, the journal must be kept for the next run."""
+        return self._books.settled
+
+    @property
+    def _ending(self) -> bool:
+        return self._ended.is_set()
 
     async def run(self, stop: asyncio.Event) -> Tally:
         """Deliver to everyone who is due now. `stop` ends it gracefully: what is on the wire is waited for.
@@ -105,19 +121,22 @@ class Engine:
         """
         watch = asyncio.create_task(self._watch(stop))
         lanes: list[asyncio.Task[None]] = []
+        await asyncio.sleep(0)  # asked to stop before it began, it claims nothing
         try:
             await self._turn_page()
             if self._books.held:
                 lanes = [asyncio.create_task(self._drive()) for _ in range(self._desk.transport.width)]
-                await self._keep_books()
+                await self._keep_books(lanes)
         except Exception as error:
             self._error = self._error or error
         finally:
             watch.cancel()
             self._end()
-            await self._drain(lanes)
-            await self._close_books()
-            self._pool.shutdown()
+            try:
+                await self._drain(lanes)
+            finally:
+                await self._close_books()
+                self._pool.shutdown(cancel_futures=True)
         if self._error:
             raise self._error
         return self.tally
@@ -128,19 +147,23 @@ class Engine:
         self._end()
 
     def _end(self, error: Exception | None = None) -> None:
-        """Begin nothing more; those who wait are woken to see it."""
-        self._ending = True
+        """Begin nothing more; those who wait are woken to see it, and a connection that isn't ready is given up."""
+        self._ended.set()
         self._error = self._error or error
         for lane in self._lanes:
             lane.stop()
+        for driver in self._changing:
+            driver.cancel()
         self._mail.set()
         self._news.set()
 
     async def _drain(self, lanes: Sequence[asyncio.Task[None]]) -> None:
         """Wait for what is on the wire; who hasn't answered by the end of `drain` is unknown."""
-        if lanes:
-            _, late = await asyncio.wait(lanes, timeout=self._desk.drain.total_seconds())
-            for lane in late:
+        try:
+            if lanes:
+                await asyncio.wait(lanes, timeout=self._desk.drain.total_seconds())
+        finally:
+            for lane in lanes:
                 lane.cancel()
             await asyncio.gather(*lanes, return_exceptions=True)
 
@@ -151,9 +174,8 @@ class Engine:
             while await self._mail_is_ready():
                 if lane is None or not lane.usable:
                     lane = await self._change_lane(lane)
-                    if lane is None:
-                        return
-                await lane.pump(self._next, self._begin, self._take)
+                if lane is not None:
+                    await lane.pump(self._next, self._begin, self._take)
         except Exception as error:
             self._end(error)
         finally:
@@ -170,23 +192,44 @@ class Engine:
 
     async def _change_lane(self, old: Lane | None) -> Lane | None:
         """Open a connection; a relay that wants fewer than configured gets fewer, one that takes none ends the run."""
-        if old is not None:
-            self._lanes.discard(old)
-            await old.close()
-        opened = await self._desk.transport.open_lane()
-        if isinstance(opened, Fault):
-            if not opened.temporary or not self._lanes:
-                self._fail(opened)
-            return None
-        self._lanes.add(opened)
-        if self._ending:
-            opened.stop()
+        opened = await self._open_lane(old)
+        if not isinstance(opened, Fault):
+            return opened
+        if opened.temporary and (self._lanes or self._changing):
+            await self._rest()
+        else:
+            self._fail(opened)
+        return None
+
+    async def _open_lane(self, old: Lane | None) -> Lane | Fault:
+        driver = asyncio.current_task()
+        if driver is None:
+            raise RuntimeError("lanes are driven by tasks")
+        self._changing.add(driver)
+        try:
+            if old is not None:
+                self._lanes.discard(old)
+                await old.close()
+            opened = await self._desk.transport.open_lane()
+        finally:
+            self._changing.discard(driver)
+        if not isinstance(opened, Fault):
+            self._lanes.add(opened)
+            if self._ending:
+                opened.stop()
         return opened
+
+    async def _rest(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LANE_REST):
+                await self._ended.wait()
 
     def _next(self) -> Mail | None:
         return None if self._ending or not self._ready else self._ready.popleft()
 
     def _begin(self, mail: Mail) -> None:
+        if self._books.expired:
+            raise StoreError(_LEASE_OVER)
         self._desk.ledger.journal.begin(mail.key.id)
 
     def _take(self, mail: Mail, result: Result) -> None:
@@ -205,10 +248,14 @@ class Engine:
             self._suspects.clear()
 
     def _try_again(self, mail: Mail) -> bool:
-        """Let a mail whose connection was lost before its body try one other connection in this run."""
-        if mail.key.id in self._retried or self._ending:
+        """Let a mail whose connection was lost before its body try one other connection in this run.
+
+        When the run ends it isn't tried, and will be given back: that nobody took it is no server's verdict.
+        """
+        if mail.key.id in self._retried and not self._ending:
             return False
         self._retried.add(mail.key.id)
+        self._desk.ledger.journal.forget(mail.key.id)  # with a window, its body was on its way and came to nothing
         self._ready.appendleft(mail)
         self._mail.set()
         return True
@@ -219,31 +266,36 @@ class Engine:
         if about_one and self._accepted:
             self._settle(mail.key, fault.phase, Refused(fault.reply))
             return
+        self._note(mail.key, fault.phase, fault.reply)  # killed now, it must not look as if it might have arrived
         self._suspects.append((mail, fault))
         if not about_one or len(self._suspects) >= self._desk.transport.width:
             self._fail(fault)
 
     def _settle(self, delivery: Delivery, phase: Phase, outcome: Outcome) -> None:
         desk = self._desk
-        desk.ledger.journal.finish(delivery.id, PHASES.index(phase), outcome.reply)
+        self._note(delivery, phase, outcome.reply)
+        self._retried.discard(delivery.id)
         self._books.settle(decide_settlement(delivery, outcome, desk.ledger.clock(), desk.rules, desk.jitter()))
         if self._books.low:
             self._news.set()
 
+    def _note(self, delivery: Delivery, phase: Phase, reply: Reply) -> None:
+        self._desk.ledger.journal.finish(delivery.id, PHASES.index(phase), reply)
+
     def _fail(self, fault: Fault) -> None:
         self._end(TransportError(describe_fault(fault, self._desk.transport.name)))
 
-    async def _keep_books(self) -> None:
+    async def _keep_books(self, lanes: Sequence[asyncio.Task[None]]) -> None:
         """Turn pages until nothing is held and nothing is due, or the run ends."""
         while self._books.held and not self._ending:
+            if all(lane.done() for lane in lanes):
+                raise RuntimeError("every lane has ended, and mail is left")
             if self._books.waiting == len(self._suspects) > 0:
                 self._fail(self._suspects[0][1])  # nobody is left who could show that it isn't about us
                 return
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(BOOKS_INTERVAL):
                     await self._news.wait()
-            except TimeoutError:
-                pass
             self._news.clear()
             await self._turn_page()
 
@@ -276,9 +328,10 @@ class Engine:
 
     async def _close_books(self) -> None:
         """Settle what was answered and give back what was never begun."""
-        for mail in (*self._ready, *(mail for mail, _ in self._suspects)):
+        for mail, _ in self._suspects:
             self._books.give_back(mail.key.id)
+        self._books.give_back_the_rest()
         try:
             await self._turn_page(claim=False)
-        except NewsletterError as error:
+        except Exception as error:
             self._error = self._error or error  # the journal keeps what the ledger didn't take

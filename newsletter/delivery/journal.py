@@ -10,8 +10,10 @@ Owns the file's format, and the lock that says whether its worker lives. Decides
 Limit: only the kernel keeps the pages. After power loss or a crash of the kernel the file may be older than what was
 sent, so a journal of another boot is not believed (`Remains.trusted`).
 
-File: a header of one page (magic, owner, boot id), then `slots` records of 256 bytes. The state byte of a record is
-written last when it fills and first when it is freed, so a half-written record is never believed.
+Several ledgers may share a folder: a journal names its ledger, and whoever recovers takes only his own.
+
+File: a header of one page (magic, owner, boot id, ledger), then `slots` records of 256 bytes. The state byte of a
+record is written last when it fills and first when it is freed, so a half-written record is never believed.
 """
 
 import contextlib
@@ -19,7 +21,7 @@ import fcntl
 import mmap
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -27,7 +29,7 @@ from typing import Final, Self
 from newsletter.errors import StoreError
 from newsletter.model.delivery import Reply
 
-MAGIC: Final = b"newsletter journal 1\n"
+MAGIC: Final = b"newsletter journal 2\n"
 HEADER_SIZE: Final = 4096
 SLOT_SIZE: Final = 256
 SUFFIX: Final = ".journal"
@@ -35,6 +37,7 @@ SUFFIX: Final = ".journal"
 _FREE, _BEGUN, _FINISHED = 0, 1, 2
 _RECORD = struct.Struct("<BqBHH16s")  # state, delivery id, phase, reply code, length of the text, enhanced code
 _TEXT_ROOM = SLOT_SIZE - _RECORD.size
+_HIGHEST_CODE = 999
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +51,14 @@ class Noted:
 
 @dataclass(frozen=True, slots=True)
 class Remains:
-    """What a dead worker left. Not `trusted`: the machine went down since, so any claimed row may have been sent."""
+    """What a dead worker left. Not `trusted`: the machine went down since, so any claimed row may have been sent.
+
+    `ledger` is empty where the file doesn't tell.
+    """
 
     path: Path
     owner: str
+    ledger: str
     trusted: bool
     noted: tuple[Noted, ...]
 
@@ -67,19 +74,18 @@ class Journal:
         self._slot_of: dict[int, int] = {}
 
     @classmethod
-    def create(cls, folder: Path, owner: str, boot: str, slots: int) -> Self:
+    def create(cls, folder: Path, owner: str, ledger: str, boot: str, slots: int) -> Self:
         """Make the journal of a worker. Raises StoreError when there isn't room for all of it."""
         path = folder / f"{owner.replace('/', '_')}{SUFFIX}"
-        unnamed = path.with_suffix(
-            ".new"
-        )  # it gets its name once it is locked, or another worker would take it for dead
+        # It gets its name once it is locked, or another worker would take it for a dead one's.
+        unnamed = path.with_suffix(".new")
         size = HEADER_SIZE + slots * SLOT_SIZE
         try:
             folder.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.posix_fallocate(descriptor, 0, size)
-            os.pwrite(descriptor, _header(owner, boot), 0)
+            os.pwrite(descriptor, _header(owner, boot, ledger), 0)
             unnamed.rename(path)
         except OSError as error:
             unnamed.unlink(missing_ok=True)
@@ -95,17 +101,14 @@ class Journal:
 
     def begin(self, delivery_id: int) -> None:
         """Note that a message's final dot may leave from now on. Raises IndexError without `room`."""
-        slot = self._slot_of[delivery_id] = self._free.pop()
-        at = HEADER_SIZE + slot * SLOT_SIZE
+        at = self._find(delivery_id)
+        self._pages[at] = _FREE
         self._pages[at + 1 : at + 9] = delivery_id.to_bytes(8, "little", signed=True)
         self._pages[at] = _BEGUN
 
     def finish(self, delivery_id: int, phase: int, reply: Reply) -> None:
         """Note the answer to a message, begun or not."""
-        slot = self._slot_of.get(delivery_id)
-        if slot is None:
-            slot = self._slot_of[delivery_id] = self._free.pop()
-        at = HEADER_SIZE + slot * SLOT_SIZE
+        at = self._find(delivery_id)
         text = reply.text.encode()[:_TEXT_ROOM]
         enhanced = reply.enhanced.encode()[:16]
         record = _RECORD.pack(self._pages[at], delivery_id, phase, reply.code, len(text), enhanced) + text
@@ -119,6 +122,17 @@ class Journal:
             self._pages[HEADER_SIZE + slot * SLOT_SIZE] = _FREE
             self._free.append(slot)
 
+    def knows(self, delivery_id: int) -> bool:
+        """Return whether a message was begun or answered, and isn't forgotten."""
+        return delivery_id in self._slot_of
+
+    def _find(self, delivery_id: int) -> int:
+        """Return where a message's record begins, in a slot of its own."""
+        slot = self._slot_of.get(delivery_id)
+        if slot is None:
+            slot = self._slot_of[delivery_id] = self._free.pop()
+        return HEADER_SIZE + slot * SLOT_SIZE
+
     def close(self, *, keep: bool = False) -> None:
         """Remove the journal when nothing is left in it; else, or to `keep` it, leave it for recovery. Unlocks it."""
         if not self._slot_of and not keep:
@@ -128,27 +142,33 @@ class Journal:
 
 
 @contextlib.contextmanager
-def open_remains(folder: Path, boot: str) -> Iterator[list[Remains]]:
-    """Yield what dead workers left in a folder, locked; remove it when the block ends without an exception.
+def open_remains(folder: Path, boot: str, is_ours: Callable[[Remains], bool]) -> Iterator[list[Remains]]:
+    """Yield what dead workers of our ledger left in a folder; remove it when the block ends without an exception.
 
-    Waits for another process that is doing the same: what it has not settled yet must not look lost.
+    Waits for another process that is doing the same: what it has not settled yet must not look lost. Raises StoreError
+    when the folder can't be used.
     """
-    held: list[tuple[Remains, int]] = []
-    folder.mkdir(parents=True, exist_ok=True)
-    turn = os.open(folder / "recovery.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(turn, fcntl.LOCK_EX)
-        for path in sorted(folder.glob(f"*{SUFFIX}")):
-            descriptor = _lock(path)
-            if descriptor is not None:
-                held.append((_read(path, descriptor, boot), descriptor))
-        yield [remains for remains, _ in held]
-        for remains, _ in held:
+    with contextlib.ExitStack() as open_files:
+        found: list[Remains] = []
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            turn = os.open(folder / "recovery.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            open_files.callback(os.close, turn)
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            for path in sorted(folder.glob(f"*{SUFFIX}")):
+                descriptor = _lock(path)
+                if descriptor is not None:
+                    open_files.callback(os.close, descriptor)
+                    found.append(_read(path, descriptor, boot))
+        except OSError as error:
+            raise StoreError(
+                f"{folder}: the sender's journal can't be read: {error.strerror}. Nothing was sent: give this user the "
+                "right to write there, or name another folder in [delivery] journal."
+            ) from None
+        ours = [remains for remains in found if is_ours(remains)]
+        yield ours
+        for remains in ours:
             remains.path.unlink(missing_ok=True)
-    finally:
-        for _, descriptor in held:
-            os.close(descriptor)
-        os.close(turn)
 
 
 def load_boot_id() -> str:
@@ -159,8 +179,8 @@ def load_boot_id() -> str:
         return ""
 
 
-def _header(owner: str, boot: str) -> bytes:
-    return (MAGIC + f"{owner}\n{boot}\n".encode()).ljust(HEADER_SIZE, b"\0")
+def _header(owner: str, boot: str, ledger: str) -> bytes:
+    return (MAGIC + f"{owner}\n{boot}\n{ledger}\n".encode()).ljust(HEADER_SIZE, b"\0")
 
 
 def _lock(path: Path) -> int | None:
@@ -181,18 +201,19 @@ def _read(path: Path, descriptor: int, boot: str) -> Remains:
     """Read a journal. One cut short while it was made holds no message; its owner's name is its file's."""
     with os.fdopen(os.dup(descriptor), "rb") as file:
         contents = file.read()
-    lines = contents[:HEADER_SIZE].split(b"\n")
-    if not contents.startswith(MAGIC) or len(lines) < 3:
-        return Remains(path, path.name.removesuffix(SUFFIX), trusted=True, noted=())
+    lines = contents[:HEADER_SIZE].decode("utf-8", "replace").split("\n")
+    if not contents.startswith(MAGIC) or len(lines) < 5:
+        return Remains(path, path.name.removesuffix(SUFFIX), "", trusted=True, noted=())
+    _, owner, written_at, ledger, _ = lines[:5]
     noted = tuple(
         note for at in range(HEADER_SIZE, len(contents) - SLOT_SIZE + 1, SLOT_SIZE) if (note := _note(contents, at))
     )
-    return Remains(path, lines[1].decode(), trusted=bool(boot) and lines[2].decode() == boot, noted=noted)
+    return Remains(path, owner, ledger, trusted=bool(boot) and written_at == boot, noted=noted)
 
 
 def _note(contents: bytes, at: int) -> Noted | None:
     state, delivery_id, phase, code, length, enhanced = _RECORD.unpack_from(contents, at)
-    if state == _BEGUN:
+    if state == _BEGUN or (state == _FINISHED and code > _HIGHEST_CODE):  # we never wrote such a code
         return Noted(delivery_id, 0, None)
     if state != _FINISHED:
         return None

@@ -1,7 +1,8 @@
 """The outbox: a folder of `.eml` files in place of a relay, for trials and for whoever sends by other means.
 
 Owns the files' names. Writing the same edition to the same reader again replaces one file by its equal, so nothing can
-be sent twice, nothing is noted in the journal, and nothing is ever unknown.
+be sent twice, and what a killed process had begun is simply written again. Limit: after a power failure the ledger
+can't tell an outbox from a relay, and calls unknown what was claimed (`delivery.recovery`).
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from newsletter.delivery.exchange import Result
-from newsletter.delivery.lanes import Mail
+from newsletter.delivery.lanes import Lane, Mail
 from newsletter.delivery.policy import Phase
 from newsletter.errors import TransportError
 from newsletter.model.delivery import Delivery, Reply
@@ -22,19 +23,27 @@ _BREATH = 50
 
 
 class OutboxTransport:
-    """Writes each mail to `FOLDER/SLUG/ADDRESS.eml`; it is its own and only lane."""
+    """Writes each mail to `FOLDER/SLUG/ADDRESS.eml`."""
 
     width = 1
-    usable = True
 
     def __init__(self, folder: Path, slug: str) -> None:
         self.name = str(folder)
         self._folder = folder / safe_name(slug)
-        self._stopped = False
 
-    async def open_lane(self) -> "OutboxTransport":
-        """Return the outbox: it is always open."""
-        return self
+    async def open_lane(self) -> Lane:
+        """Return a lane: an outbox is always open."""
+        return _OutboxLane(self._folder)
+
+
+class _OutboxLane:
+    """Writes files one after another; never worn out."""
+
+    usable = True
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._stopped = False
 
     async def pump(
         self,

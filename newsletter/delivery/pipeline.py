@@ -6,7 +6,7 @@ no socket, no clock and no event loop: bytes come in by `feed`, and go out by th
 What travels together, by what the server offers:
 
     PIPELINING               body k, its dot, and MAIL RCPT DATA of mail k+1
-    PIPELINING and CHUNKING  BDAT and body k, and RSET MAIL RCPT of mail k+1; with a window of n, n bodies at once
+    PIPELINING and CHUNKING  RSET MAIL RCPT BDAT and body k, so many bodies at once as the window is wide
     neither                  one command
 
 Replies come in the order of commands, so the first transaction in flight owns the next reply: it knows which step was

@@ -26,7 +26,7 @@ from newsletter.delivery.lanes import Lane, Mail, Transport
 from newsletter.delivery.outbox import OutboxTransport
 from newsletter.delivery.owner import is_dead_owner, load_owner
 from newsletter.delivery.policy import Fault, Verdict, decide_outcome, describe_fault
-from newsletter.delivery.recovery import recover
+from newsletter.delivery.recovery import name_ledger, recover
 from newsletter.delivery.relay import RelayTransport
 from newsletter.errors import TransportError
 from newsletter.mail.address import normalise_address
@@ -82,7 +82,7 @@ def send_edition(
     rules, boot = settings.delivery, load_boot_id()
     recovered = recover(database, rules.journal, boot, rules, clock(), is_dead_owner)
     owner = load_owner(secrets.token_hex(4))
-    journal = Journal.create(rules.journal, owner, boot, rules.claim_ahead)
+    journal = Journal.create(rules.journal, owner, name_ledger(database), boot, rules.claim_ahead)
     lease = timedelta(seconds=2 * (_COMMANDS_PER_MAIL * settings.smtp.timeout + settings.smtp.data_timeout))
     desk = Desk(
         ledger=Ledger(database, journal, stored.id, owner, lease, rules.claim_ahead, clock),
@@ -104,7 +104,7 @@ async def _send(desk: Desk, recovered: int) -> Tally:
         with _stop_on_signals(stop):
             return await engine.run(stop)
     finally:
-        desk.ledger.journal.close(keep=engine.holds_any)
+        desk.ledger.journal.close(keep=not engine.settled)
 
 
 def send_test(edition: Edition, address: str, transport: Transport, keys: Keys, now: datetime) -> Outcome:

@@ -3,20 +3,22 @@
 Owns the judgement of what was left behind (`decide_recovery`, pure) and the order of cleaning up: one transaction for
 each dead worker, and its journal is removed after it. Killed in between, the next one does it again to the same end.
 
-Limit: a journal of another boot is not believed, and one that is missing says nothing. Every delivery that such a
-worker had claimed becomes `unknown`: at most `[delivery] claim_ahead` of them.
+Limit: a journal of another boot may be older than what was sent, and one that is missing says nothing. Of what such a
+worker had claimed only an acceptance is believed, which can't grow old; the rest becomes `unknown`: at most
+`[delivery] claim_ahead` deliveries.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 
 from newsletter import config
 from newsletter.delivery.engine import PHASES
 from newsletter.delivery.journal import Noted, Remains, open_remains
 from newsletter.delivery.policy import Fault, Phase, decide_outcome, decide_settlement
-from newsletter.model.delivery import Delivery, DeliveryState, Reply, Settlement, Unknown
+from newsletter.model.delivery import Accepted, Delivery, DeliveryState, Reply, Settlement, Unknown
 from newsletter.store.database import Database
 from newsletter.store.deliveries import (
     NEVER_HEARD,
@@ -45,7 +47,7 @@ def recover(
 ) -> int:
     """Settle what dead workers held; return how many deliveries that were. Safe while other workers are at work."""
     count = 0
-    with open_remains(folder, boot) as left:
+    with open_remains(folder, boot, lambda remains: _is_ours(database, remains)) as left:
         for remains in left:
             with database.transaction() as connection:
                 found = decide_recovery(remains, list_claimed(connection, remains.owner), rules, now)
@@ -54,6 +56,20 @@ def recover(
             count += len(found.settlements) + len(found.released)
         with database.transaction() as connection:
             return count + recover_deliveries(connection, now, is_dead, DeliveryState.UNKNOWN)
+
+
+def name_ledger(database: Database) -> str:
+    """Return what a journal calls the ledger it belongs to; the same for every path that leads to one SQLite file."""
+    name = str(Path(database.name).resolve()) if database.dialect == "sqlite" else database.name
+    return sha256(name.encode()).hexdigest()
+
+
+def _is_ours(database: Database, remains: Remains) -> bool:
+    """Return whether a journal tells of this database: by its name, or, should that have changed, by its owner."""
+    if remains.ledger in ("", name_ledger(database)):
+        return True
+    with database.read() as connection:
+        return bool(list_claimed(connection, remains.owner))
 
 
 def decide_recovery(remains: Remains, claimed: Sequence[Delivery], rules: config.Delivery, now: datetime) -> Recovery:
@@ -76,7 +92,10 @@ def _judge(
     note = noted.get(delivery.id)
     if trusted and note is None:
         return None
+    unheard = decide_settlement(delivery, Unknown(Reply(0, "", NEVER_HEARD)), now, rules, 1.0)
     if note is None or note.reply is None:
-        return decide_settlement(delivery, Unknown(Reply(0, "", NEVER_HEARD)), now, rules, 1.0)
+        return unheard
     verdict = decide_outcome(note.reply, PHASES[note.phase] if note.phase < len(PHASES) else Phase.DOT)
+    if not trusted and not isinstance(verdict, Accepted):
+        return unheard  # a refusal may be an earlier try's, and a later one accepted
     return None if isinstance(verdict, Fault) else decide_settlement(delivery, verdict, now, rules, 1.0)

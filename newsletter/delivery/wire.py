@@ -66,6 +66,7 @@ class Wire(SMTP):
         self._window = window
         self._fresh = True
         self._pumping = False
+        self._stopping = False
 
     async def pump(
         self,
@@ -85,7 +86,7 @@ class Wire(SMTP):
         """
         if self._pumping:
             raise RuntimeError("a connection serves one pump at a time")
-        self._pumping = True
+        self._pumping, self._stopping = True, False
         try:
             await self._ehlo_or_helo_if_needed()
             await self._pump(next_message, before_body, on_result)
@@ -103,6 +104,8 @@ class Wire(SMTP):
             raise SMTPServerDisconnected("the connection is closed")
         dialect = decide_dialect(frozenset(self.esmtp_extensions), self._window)
         pipeline = Pipeline(dialect, protocol.write_pieces, next_message, before_body, on_result, fresh=self._fresh)
+        if self._stopping:
+            pipeline.stop()
         try:
             await protocol.run(pipeline, self._command_timeout, self._data_timeout)
         except BaseException:
@@ -118,6 +121,7 @@ class Wire(SMTP):
 
     def stop(self) -> None:
         """Begin no further mail; `pump` returns when those it has begun are answered."""
+        self._stopping = True
         if self.protocol is not None and self.protocol.pipeline is not None:
             self.protocol.pipeline.stop()
 
@@ -166,6 +170,12 @@ class WireProtocol(SMTPProtocol):
         self._moved = False  # since the clock was looked at
         self._deadline = 0.0
         self._clock: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Have what is written sent at once: the other end can work on it while we prepare the next."""
+        super().connection_made(transport)
+        if not self._over_ssl:  # asyncio's TLS would take a limit of 0 for always full
+            cast(asyncio.WriteTransport, transport).set_write_buffer_limits(high=0)
 
     async def run(self, pipeline: Pipeline[Key], command_timeout: float, data_timeout: float) -> None:
         """Give the connection to a pipeline until it is finished; times are seconds."""
@@ -254,6 +264,7 @@ class WireProtocol(SMTPProtocol):
         if pipeline is None or pipeline.finished:
             return
         if self._moved:
+            self._moved = False
             self._deadline = now + (self._data_timeout if pipeline.awaiting is Phase.DOT else self._command_timeout)
         elif now >= self._deadline:
             pipeline.lose("the server didn't answer in time")

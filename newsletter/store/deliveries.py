@@ -37,6 +37,7 @@ from newsletter.store.suppression import is_suppressed
 REPLY_LENGTH = 500
 """Characters of a server's reply that are kept."""
 
+PACED = "waits for its turn: its domain gets no more at a time"
 NO_LONGER_DUE = "the reader left before it was sent"
 EDITION_CANCELLED = "the edition was cancelled before it was sent"
 NEVER_HEARD = "the worker stopped before the server's answer was recorded"
@@ -106,7 +107,7 @@ def settle_deliveries(connection: Connection, owner: str, settlements: Sequence[
     """Write down what was learned; return the settlements whose rows `owner` no longer held, which changed nothing."""
     held: dict[int, int] = {}
     for ids in _chunks([settlement.delivery_id for settlement in settlements]):
-        held.update((row.id, row.edition_id) for row in _list_held(connection, owner, ids))
+        held.update(_list_held(connection, owner, ids))
     ours = [settlement for settlement in settlements if settlement.delivery_id in held]
     waiting = {settlement.delivery_id for settlement in ours if settlement.state in _AGAIN}
     cancelled = _list_cancelled(connection, {held[delivery_id] for delivery_id in waiting})
@@ -119,6 +120,25 @@ def settle_deliveries(connection: Connection, owner: str, settlements: Sequence[
 def release_deliveries(connection: Connection, owner: str, ids: Sequence[int]) -> int:
     """Give back claimed deliveries that were never begun, to the state they came from; return how many."""
     return sum(_give_back(connection, _list_held(connection, owner, chunk)) for chunk in _chunks(ids))
+
+
+def postpone_deliveries(connection: Connection, owner: str, returns: Sequence[tuple[int, datetime]]) -> int:
+    """Give back claimed deliveries that were never begun, each not to be claimed before its time; return how many.
+
+    What their servers said at an earlier try is kept. It is no try: `attempts` stays.
+    """
+    if not returns:
+        return 0
+    unheard = and_(deliveries.c.reply_code == 0, deliveries.c.reply_text == "")
+    statement = (
+        update(deliveries)
+        .where(deliveries.c.id == bindparam("delivery_id"), _held_by(owner))
+        .values(state=DeliveryState.DEFERRED, next_attempt_at=bindparam("due_at"), owner=None, lease_until=None)
+        .values(reply_text=case((unheard, PACED), else_=deliveries.c.reply_text))
+        .execution_options(preserve_rowcount=True)
+    )
+    rows = [{"delivery_id": delivery_id, "due_at": due_at} for delivery_id, due_at in returns]
+    return connection.execute(statement, rows).rowcount
 
 
 def renew_leases(connection: Connection, owner: str, lease_until: datetime) -> int:

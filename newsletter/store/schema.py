@@ -1,4 +1,4 @@
-"""The tables: readers, who stays out, editions, revisions, and the ledger of deliveries.
+"""The tables: readers, who stays out, editions, revisions, the ledger of deliveries, and paces.
 
 Owns the shape of the data and every rule that one row can be held to; a state that makes no sense can't be written.
 `migrations/` builds the same shape step by step, and a test compares the two on both engines. Times are aware UTC in
@@ -15,6 +15,7 @@ from sqlalchemy import (
     Column,
     Date,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -194,6 +195,25 @@ deliveries = Table(
     CheckConstraint("reply_code BETWEEN 0 AND 999", name="reply_code"),
     CheckConstraint("stage BETWEEN 0 AND 2", name="stage"),
     sqlite_autoincrement=True,
+)
+
+paces = Table(
+    "paces",
+    metadata,
+    Column("key", String(320), primary_key=True),
+    Column("updated_at", UtcTime, nullable=False),
+    Column("second_full_at", UtcTime),
+    Column("hour_full_at", UtcTime),
+    Column("day_full_at", UtcTime),
+    Column("rate", Float),
+    Column("ceiling", Float),
+    Column("cut_at", UtcTime),
+    Column("changed_at", UtcTime),
+    CheckConstraint("key <> ''", name="key"),
+    CheckConstraint("rate IS NULL OR rate > 0", name="rate"),
+    CheckConstraint("ceiling IS NULL OR (rate IS NOT NULL AND ceiling > 0)", name="ceiling"),
+    CheckConstraint("(rate IS NULL) = (cut_at IS NULL)", name="cut_at"),
+    CheckConstraint("(rate IS NULL) = (changed_at IS NULL)", name="changed_at"),
 )
 
 # Each index holds only the rows that wait for the one question it answers: claiming from a million rows stays flat.

@@ -6,7 +6,7 @@ publish wrote can be explained afterwards.
 
 from collections.abc import Iterable
 
-from sqlalchemy import BigInteger, ColumnElement, SmallInteger, case, literal, literal_column
+from sqlalchemy import BigInteger, ColumnElement, Connection, SmallInteger, case, literal, literal_column, select
 
 from newsletter.mail.address import AddressError, normalise_address
 from newsletter.model.control import Stage
@@ -37,6 +37,15 @@ def choose_stage(edition_id: int, seeds: Iterable[str], share: float) -> ColumnE
         place = (subscribers.c.id % _big(_READERS) * _big(SPREAD) + _big(turn)) % _big(CIRCLE)
         rules.append((place < _big(round(share * CIRCLE)), _word(Stage.FIRST_SHARE)))
     return case(*rules, else_=_word(Stage.REST)) if rules else _word(Stage.REST)
+
+
+def list_missing_seeds(connection: Connection, seeds: Iterable[str]) -> list[str]:
+    """Return those seeds that are no active reader's address, and so are sent nothing."""
+    found = {seed: _fold([seed]) for seed in seeds}
+    keys = [key for keys in found.values() for key in keys]
+    active = subscribers.c.address_key.in_(keys), subscribers.c.state == "active"
+    known = set(connection.execute(select(subscribers.c.address_key).where(*active)).scalars())
+    return [seed for seed, folded in found.items() if not known.intersection(folded)]
 
 
 def _big(number: int) -> ColumnElement[int]:

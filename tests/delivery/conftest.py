@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy import insert
 
 from newsletter.config import Smtp
-from newsletter.mail.message import Envelope, compose_envelope, encode_edition
-from newsletter.model.delivery import Audit
+from newsletter.delivery.compose import make_compose
+from newsletter.delivery.lanes import Mail
+from newsletter.model.delivery import Audit, Delivery, DeliveryState
 from newsletter.model.edition import PREFERENCES_FIELD, UNSUBSCRIBE_FIELD, Edition, Sender
 from newsletter.store.database import Database
 from newsletter.store.deliveries import count_deliveries
@@ -111,6 +112,7 @@ class Relay:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await server.wait_closed()
+            await asyncio.sleep(0.02)  # a polite end of TLS takes both sides some turns
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         sender = recipient = ""
@@ -172,18 +174,19 @@ def edition() -> Edition:
 
 
 @pytest.fixture
-def make_envelope(edition: Edition) -> Callable[[str], Envelope]:
-    frame = encode_edition(edition, NOW)
+def make_mail(edition: Edition) -> Callable[..., Mail]:
+    """Makes the mail of a reader who is not in any ledger."""
+    compose = make_compose(edition, NOW, KEY, None)
 
-    def make(address: str = "ann@example.net", subscriber_id: int = 7) -> Envelope:
-        return compose_envelope(frame, KEY, edition_id=1, subscriber_id=subscriber_id, address=address, name="Ann")
+    def make(address: str = "ann@example.net", subscriber_id: int = 7) -> Mail:
+        return compose(Delivery(subscriber_id, 1, subscriber_id, address, "Ann", DeliveryState.SENDING, 0, NOW))
 
     return make
 
 
 @pytest.fixture
-def envelope(make_envelope: Callable[[str], Envelope]) -> Envelope:
-    return make_envelope("ann@example.net")
+def mail(make_mail: Callable[..., Mail]) -> Mail:
+    return make_mail("ann@example.net")
 
 
 def publish(database: Database, edition: Edition, readers: int) -> StoredEdition:

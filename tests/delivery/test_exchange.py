@@ -7,6 +7,7 @@ from newsletter.delivery.exchange import Dialect, compose_commands, decide_diale
 
 def test_what_a_server_offers_decides_how_it_is_spoken_to() -> None:
     assert decide_dialect(frozenset({"pipelining", "chunking"}), 4) == Dialect(True, True, 4)
+    assert decide_dialect(frozenset({"pipelining", "chunking"}), 1) == Dialect(True, False, 1)
     assert decide_dialect(frozenset({"pipelining", "size"}), 4) == Dialect(True, False, 1)
     assert decide_dialect(frozenset({"chunking"}), 4) == Dialect(False, True, 1)
     assert decide_dialect(frozenset(), 0) == Dialect(False, False, 1)

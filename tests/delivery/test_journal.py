@@ -1,3 +1,5 @@
+"""The journal: what it keeps when its worker is killed, and what of it is believed."""
+
 import os
 import signal
 import subprocess
@@ -10,15 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.delivery.journal import HEADER_SIZE, SLOT_SIZE, Journal, Remains, open_remains
+from newsletter.delivery.journal import HEADER_SIZE, MAGIC, SLOT_SIZE, Journal, Remains, open_remains
 from newsletter.model.delivery import Reply
 
 BOOT = "boot-1"
+LEDGER = "ledger"
 OK = Reply(250, "2.0.0", "queued as 7")
 
 
 def make(folder: Path, slots: int = 4) -> Journal:
-    return Journal.create(folder, "host:1:2", BOOT, slots)
+    return Journal.create(folder, "host:1:2", LEDGER, BOOT, slots)
 
 
 def die(journal: Journal) -> None:
@@ -28,7 +31,7 @@ def die(journal: Journal) -> None:
 
 
 def remains(folder: Path, boot: str = BOOT) -> list[Remains]:
-    with open_remains(folder, boot) as found:
+    with open_remains(folder, boot, lambda left: True) as found:
         return found
 
 
@@ -51,7 +54,7 @@ def test_remains_are_gone_once_they_are_settled_and_stay_when_settling_fails(tmp
     journal = make(tmp_path)
     journal.begin(1)
     die(journal)
-    with pytest.raises(RuntimeError, match="disk full"), open_remains(tmp_path, BOOT):
+    with pytest.raises(RuntimeError, match="disk full"), open_remains(tmp_path, BOOT, lambda left: True):
         raise RuntimeError("disk full")
     assert len(remains(tmp_path)) == 1
     assert remains(tmp_path) == []
@@ -66,8 +69,39 @@ def test_the_journal_of_a_living_worker_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_journal_of_another_boot_is_not_believed(tmp_path: Path) -> None:
     die(make(tmp_path))
-    with open_remains(tmp_path, "boot-2") as (left,):
+    with open_remains(tmp_path, "boot-2", lambda left: True) as (left,):
         assert not left.trusted
+
+
+def test_a_journal_of_another_ledger_is_left_where_it_is(tmp_path: Path) -> None:
+    journal = make(tmp_path)
+    journal.begin(1)
+    die(journal)
+    with open_remains(tmp_path, BOOT, lambda left: left.ledger == "another") as found:
+        assert found == []
+    (left,) = remains(tmp_path)
+    assert left.ledger == LEDGER
+
+
+def test_begun_again_a_message_keeps_its_slot_and_has_no_answer(tmp_path: Path) -> None:
+    journal = make(tmp_path)
+    journal.begin(1)
+    journal.finish(1, 3, Reply(421, "", "closing"))
+    journal.begin(1)
+    assert journal.room == 3
+    assert journal.knows(1)
+    journal.forget(1)
+    assert not journal.knows(1)
+    journal.begin(1)
+    die(journal)
+    assert [note.reply for note in remains(tmp_path)[0].noted] == [None]
+
+
+def test_a_code_that_no_server_says_is_no_answer(tmp_path: Path) -> None:
+    journal = make(tmp_path)
+    journal.finish(1, 3, Reply(1000, "", "impossible"))
+    die(journal)
+    assert [note.reply for note in remains(tmp_path)[0].noted] == [None]
 
 
 def test_an_answer_without_a_begin_is_kept_too(tmp_path: Path) -> None:
@@ -125,7 +159,7 @@ import resource, sys
 from pathlib import Path
 from newsletter.delivery.journal import Journal
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-Journal.create(Path(sys.argv[1]), "host:1:1", "boot", 4)
+Journal.create(Path(sys.argv[1]), "host:1:1", "ledger", "boot", 4)
 """
 
 
@@ -136,10 +170,17 @@ def test_a_journal_without_room_is_told_before_anything_is_sent(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
+@given(st.binary(max_size=200))
+def test_any_header_is_read_without_an_exception(header: bytes) -> None:
+    with TemporaryDirectory() as name:
+        (Path(name) / "x.journal").write_bytes(MAGIC + header)
+        assert len(remains(Path(name))) == 1
+
+
 @given(st.binary(max_size=HEADER_SIZE + 3 * SLOT_SIZE))
 def test_any_bytes_are_read_without_an_exception(content: bytes) -> None:
     with TemporaryDirectory() as name:
-        (Path(name) / "x.journal").write_bytes(b"newsletter journal 1\nx\nboot-1\n".ljust(HEADER_SIZE, b"\0") + content)
+        (Path(name) / "x.journal").write_bytes(MAGIC + b"x\nboot-1\nledger\n".ljust(HEADER_SIZE, b"\0") + content)
         assert len(remains(Path(name))) == 1
 
 
@@ -148,7 +189,7 @@ import sys
 from pathlib import Path
 from newsletter.delivery.journal import Journal
 from newsletter.model.delivery import Reply
-journal = Journal.create(Path(sys.argv[1]), "host:1:2", "boot-1", 8)
+journal = Journal.create(Path(sys.argv[1]), "host:1:2", "ledger", "boot-1", 8)
 print("ready", flush=True)
 for n in range(1, 10**9):
     journal.begin(n)

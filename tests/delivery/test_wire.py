@@ -171,8 +171,22 @@ def test_stop_finishes_what_is_begun_and_leaves_the_connection_usable(play: Play
             assert 0 < len(sending.results) == sending.begun < 1_000_000
             assert set(sending.results.values()) == {SENT}
             assert wire.is_connected
-            wire.stop()  # when nothing runs it does nothing
+            wire.stop()  # when nothing runs it means nothing
             assert (await Sending(2).over(wire)).results == {1: SENT, 2: SENT}
+
+    play(scene())
+
+
+def test_stop_before_the_first_mail_is_begun_begins_none(play: Play) -> None:
+    async def scene() -> None:
+        async with connected(take_all) as wire:
+            sending = Sending(9)
+            pump = asyncio.create_task(sending.over(wire))
+            await asyncio.sleep(0)  # it is saying EHLO
+            wire.stop()
+            await pump
+            assert sending.begun == 0
+            assert wire.is_connected
 
     play(scene())
 

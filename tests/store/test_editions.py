@@ -14,6 +14,7 @@ from newsletter.store.editions import (
     EditionState,
     StoredEdition,
     correct_edition,
+    find_edition,
     freeze_edition,
     hash_source,
     list_editions,
@@ -177,6 +178,22 @@ def test_issues_are_listed_newest_first_and_then_by_slug(database: Database, edi
         lines = list_editions(connection, limit=2)
     assert [(line.slug, line.title, line.state) for line in lines] == [("d", "D", "frozen"), ("b", "B", "frozen")]
     assert lines[0].published_at.tzinfo is UTC
+
+
+def test_an_edition_is_found_by_its_slug_or_by_the_only_date(
+    database: Database, edition: Edition, now: datetime
+) -> None:
+    with database.transaction() as connection:
+        for slug, day in (("first", 1), ("second", 2), ("third", 2), ("2024-05-02", 3)):
+            freeze_edition(connection, replace(edition, slug=slug, issue_date=date(2024, 5, day)), slug, now)
+        assert find_edition(connection, "third").slug == "third"
+        assert find_edition(connection, "2024-05-01").slug == "first"
+        assert find_edition(connection, "2024-05-02").issue_date == date(2024, 5, 3)
+        with pytest.raises(NotFoundError, match="2024-05-09 was never published"):
+            find_edition(connection, "2024-05-09")
+        freeze_edition(connection, replace(edition, slug="fourth", issue_date=date(2024, 5, 1)), "fourth", now)
+        with pytest.raises(UsageError, match="2 issues were published for 2024-05-01: say fourth or first"):
+            find_edition(connection, "2024-05-01")
 
 
 def test_an_unknown_slug_is_none_and_has_no_source(database: Database) -> None:

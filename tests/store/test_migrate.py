@@ -9,14 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlalchemy.engine.interfaces import ReflectedIndex
 
 from newsletter.errors import StoreError
+from newsletter.model.control import Control
+from newsletter.model.delivery import Audit
 from newsletter.store import migrate as migrations
+from newsletter.store.controls import list_unknown, load_control
 from newsletter.store.database import HEAD, open_database
+from newsletter.store.deliveries import claim_deliveries, count_deliveries
 from newsletter.store.schema import metadata
 
 NOW = datetime(2024, 5, 25, 6, 30, tzinfo=UTC)
@@ -61,7 +66,40 @@ def test_migrations_build_the_schema(database_url: str) -> None:
         metadata.drop_all(connection)
         metadata.create_all(connection)
         assert _describe(connection) == migrated
-    assert sum(len(table["checks"]) for table in migrated.values()) == 28
+    assert sum(len(table["checks"]) for table in migrated.values()) == 33
+
+
+FIRST = """
+INSERT INTO subscribers (address, address_key, name, state, language, joined_at, source)
+    VALUES ('a@example.org', 'a@example.org', '', 'active', '', :now, ''),
+           ('b@example.org', 'b@example.org', '', 'active', '', :now, ''),
+           ('c@example.org', 'c@example.org', '', 'active', '', :now, '');
+INSERT INTO editions (slug, issue_date, state, title, subject, preheader, language, page_url, html, text, sender, hash,
+                      published_at, updated_at, revision, audience)
+    VALUES ('one', '2024-05-25', 'published', '', '', '', 'en', '', '', '', '{}', :hash, :now, :now, 1, 3);
+INSERT INTO deliveries (edition_id, subscriber_id, address, name, state, attempts, queued_at, settled_at)
+    VALUES (1, 1, 'a@example.org', '', 'queued', 0, :now, NULL),
+           (1, 2, 'b@example.org', '', 'sent', 1, :now, :now),
+           (1, 3, 'c@example.org', '', 'unknown', 1, :now, :now)
+"""
+
+
+def test_what_was_published_before_there_was_control_runs_on(database_url: str) -> None:
+    with _engine(database_url) as engine, engine.begin() as connection:
+        command.upgrade(migrations.make_config(connection), "0001")
+        now = NOW if engine.dialect.name == "postgresql" else 0
+        for statement in FIRST.split(";"):
+            values = {"now": now, "hash": "0" * 64}
+            used = {key: value for key, value in values.items() if f":{key}" in statement}
+            connection.execute(text(statement), used)
+    with open_database(database_url) as database, database.transaction() as connection:
+        assert load_control(connection, 1) == Control()
+        assert count_deliveries(connection, 1) == Audit(
+            3, sent=1, queued=1, deferred=0, failed=0, cancelled=0, unknown=1
+        )
+        assert [row.address for row in list_unknown(connection, 1)] == ["c@example.org"]
+        claimed = claim_deliveries(connection, 1, "one", NOW, NOW, 10)
+        assert [row.address for row in claimed] == ["a@example.org"]
 
 
 @pytest.fixture

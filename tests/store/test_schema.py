@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text, update
 from sqlalchemy.exc import IntegrityError
 
+from newsletter.model.control import ControlState
 from newsletter.model.delivery import DeliveryState
 from newsletter.model.subscriber import SubscriberState, SuppressionReason
 from newsletter.store.database import Database
@@ -32,6 +33,8 @@ WHEN = datetime.fromisoformat("2024-05-26T00:00:00Z")
         {"state": "sent", "settled_at": WHEN, "next_attempt_at": WHEN},
         {"attempts": -1},
         {"reply_code": 1000},
+        {"stage": -1},
+        {"stage": 3},
         {"edition_id": 99},
         {"subscriber_id": 99},
         {"subscriber_id": 2},
@@ -55,6 +58,11 @@ def test_a_delivery_in_a_state_without_sense_is_refused(
         {"hash": "short"},
         {"revision": 0},
         {"updated_at": datetime.fromisoformat("2024-05-24T00:00:00Z")},
+        {"control": "stopped", "control_at": WHEN},
+        {"control": "paused"},
+        {"control": "halted", "control_at": WHEN},
+        {"control_reason": "it runs, so why a reason?"},
+        {"state": "frozen", "audience": None, "control": "paused", "control_at": WHEN},
     ],
 )
 def test_an_edition_in_a_state_without_sense_is_refused(
@@ -101,15 +109,16 @@ def test_a_revision_without_sense_is_refused(database: Database, publish: Publis
 
 
 @pytest.mark.parametrize(
-    ("table", "words"),
+    ("table", "column", "words"),
     [
-        ("deliveries", DeliveryState),
-        ("subscribers", SubscriberState),
-        ("suppressions", SuppressionReason),
-        ("editions", EditionState),
+        ("deliveries", "state", DeliveryState),
+        ("subscribers", "state", SubscriberState),
+        ("suppressions", "reason", SuppressionReason),
+        ("editions", "state", EditionState),
+        ("editions", "control", ControlState),
     ],
 )
-def test_the_rules_know_every_word_of_the_model(table: str, words: type) -> None:
-    name = f"ck_{table}_{'reason' if table == 'suppressions' else 'state'}"
+def test_the_rules_know_every_word_of_the_model(table: str, column: str, words: type) -> None:
+    name = f"ck_{table}_{column}"
     (rule,) = [str(check.sqltext) for check in metadata.tables[table].constraints if check.name == name]  # type: ignore[attr-defined]
     assert rule.partition("IN (")[2] == ", ".join(f"'{word}'" for word in words) + ")"  # type: ignore[attr-defined]

@@ -1,0 +1,63 @@
+"""`newsletter cancel`: end an issue for good that is being sent."""
+
+import sys
+from functools import partial
+from pathlib import Path
+
+import click
+
+from newsletter.app import App
+from newsletter.cli.control import Ordered, find_named, give_order, print_ordered
+from newsletter.cli.terminal import count
+from newsletter.errors import UsageError
+from newsletter.model.control import ControlState
+from newsletter.store.controls import cancel_edition
+from newsletter.store.deliveries import count_deliveries
+
+EPILOG = """\b
+Examples:
+  newsletter cancel 2024-05-25
+  newsletter cancel 2024-05-25 --yes --reason "sent to the wrong list"
+"""
+
+
+@click.command("cancel", epilog=EPILOG, short_help="End an issue for good: whoever waits gets no mail.")
+@click.argument("name", metavar="DATE")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--reason", default="", help="Why, for whoever looks at the status.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def command(config: Path | None, name: str, yes: bool, reason: str, as_json: bool) -> int:
+    """End an issue for good: whoever still waits gets no mail. It can't be undone.
+
+    Also while another process is sending it: that one finishes what is on the wire and ends. The page and the feeds
+    stay as they are.
+    """
+    if not yes:
+        _confirm(config, name)
+    ordered = give_order(config, name, partial(cancel_edition, reason=reason))
+    return print_ordered(ordered, as_json, _tell(ordered))
+
+
+def _confirm(config: Path | None, name: str) -> None:
+    """Ask on a terminal, with what is at stake; refuse where nobody can be asked."""
+    if not sys.stdin.isatty():
+        raise UsageError("A cancelled issue can't be resumed, and nobody can be asked here: say --yes.")
+    with App.load(config) as app:
+        edition = find_named(app, name)
+        with app.database.read() as connection:
+            waiting = count_deliveries(connection, edition.id).open
+    if edition.control.state is not ControlState.CANCELLED:
+        question = f"{count(waiting, 'reader')} will never get {edition.slug}. Cancel it for good?"
+        click.confirm(question, abort=True, err=True)
+
+
+def _tell(ordered: Ordered) -> str:
+    slug, audit, change = ordered.edition.slug, ordered.audit, ordered.change
+    if not change.changed:
+        return f"{slug} was cancelled already."
+    wire = f" {count(audit.queued, 'mail')} at a sender may still go out." if audit.queued else ""
+    return (
+        f"{slug} is cancelled for good: {count(change.cancelled, 'reader')} won't get it, {audit.sent:,} did.{wire} "
+        "The page and the feeds stay."
+    )

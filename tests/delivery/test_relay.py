@@ -1,0 +1,407 @@
+"""The relay: every phase answered every way, TLS insisted on, connections opened and worn out."""
+
+import asyncio
+import base64
+import ssl
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, LoginPassword, Session
+from aiosmtpd.smtp import Envelope as ReceivedEnvelope
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from newsletter.config import Smtp
+from newsletter.delivery.exchange import Result
+from newsletter.delivery.lanes import Lane, Mail
+from newsletter.delivery.policy import Fault, Phase, Verdict, decide_outcome
+from newsletter.delivery.relay import RelayTransport
+from newsletter.errors import TransportError
+from newsletter.model.delivery import Accepted, Deferred, Refused, Reply, Unknown
+from tests.delivery.conftest import DROP, Relay, find_free_port
+
+MakeMail = Callable[..., Mail]
+
+
+async def open_lane(smtp: Smtp, password: str = "") -> Lane:
+    lane = await RelayTransport(smtp, password).open_lane()
+    assert not isinstance(lane, Fault), lane
+    return lane
+
+
+async def pump(lane: Lane, *mails: Mail) -> list[tuple[Mail, Result]]:
+    """Pump mails through one connection; hold what it announced against what may have arrived."""
+    waiting, results, announced = list(mails), list[tuple[Mail, Result]](), list[Mail]()
+    async with asyncio.timeout(20):
+        await lane.pump(
+            lambda: waiting.pop(0) if waiting else None,
+            announced.append,
+            lambda mail, result: results.append((mail, result)),
+        )
+    assert len({mail.key.id for mail, _ in results}) == len(results)
+    assert all(mail in announced for mail, result in results if result.phase is Phase.DOT)
+    return results
+
+
+async def deliver(smtp: Smtp, *mails: Mail, password: str = "") -> list[Verdict]:
+    """Deliver one after the other, each lane until it is worn out; a mail that was not taken has no verdict."""
+    transport, waiting, verdicts = RelayTransport(smtp, password), list(mails), list[Verdict]()
+    while waiting:
+        lane = await transport.open_lane()
+        if isinstance(lane, Fault):
+            return [*verdicts, lane]
+        results = await pump(lane, *waiting)
+        await lane.close()
+        verdicts += [decide_outcome(result.reply, result.phase) for _, result in results]
+        del waiting[: len(results)]
+    return verdicts
+
+
+async def test_a_mail_arrives_byte_for_byte_with_its_own_return_address(mail: Mail) -> None:
+    async with Relay().serve() as relay:
+        assert await deliver(relay.smtp(), mail) == [Accepted(Reply(250, "2.0.0", "queued"))]
+    sender, recipient = mail.envelope.decode().splitlines()
+    assert relay.mails == [(sender[11:-1], "ann@example.net", b"".join(mail.body))]
+    assert relay.said == ["EHLO here.test", sender, recipient, "DATA", "QUIT"]
+
+
+async def test_the_next_envelope_travels_with_the_body_where_the_relay_takes_it(make_mail: MakeMail) -> None:
+    script = {"ehlo": "250-relay.test\n250 PIPELINING"}
+    async with Relay(script).serve() as relay:
+        verdicts = await deliver(relay.smtp(), *(make_mail(f"r{n}@example.net", n) for n in range(5)))
+    assert [type(verdict) for verdict in verdicts] == [Accepted] * 5
+    assert relay.recipients() == [f"r{n}@example.net" for n in range(5)]
+    assert relay.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("phase", "said", "kind"),
+    [
+        ("greeting", "554 5.3.2 no", Fault),
+        ("greeting", "421 4.3.2 busy", Fault),
+        ("greeting", DROP, Fault),
+        ("ehlo", DROP, Fault),
+        ("ehlo", "421 4.3.2 busy", Fault),
+        ("mail", "550 5.1.8 not you", Fault),
+        ("mail", "451 4.3.0 later", Deferred),
+        ("mail", "421 4.3.2 closing", Deferred),
+        ("mail", DROP, Deferred),
+        ("rcpt", "550 5.1.1 nobody", Refused),
+        ("rcpt", "450 4.2.1 greylisted", Deferred),
+        ("rcpt", "452 4.5.3 too many", Deferred),
+        ("rcpt", "552 5.2.2 full", Deferred),
+        ("rcpt", "554 5.7.1 relay access denied", Fault),
+        ("rcpt", "421 4.3.2 closing", Deferred),
+        ("rcpt", DROP, Deferred),
+        ("data", "451 4.3.0 later", Deferred),
+        ("data", "554 5.6.0 no", Refused),
+        ("data", DROP, Deferred),
+        ("dot", "451 4.3.0 later", Deferred),
+        ("dot", "421 4.3.2 closing", Deferred),
+        ("dot", "554 5.6.0 content", Refused),
+        ("dot", "554 5.7.1 spam", Fault),
+        ("dot", DROP, Unknown),
+        ("dot", "nonsense", Unknown),
+        ("rcpt", "nonsense", Deferred),
+    ],
+)
+async def test_every_phase_answered_every_way(mail: Mail, phase: str, said: str, kind: type) -> None:
+    async with Relay({phase: said}).serve() as relay:
+        (verdict,) = await deliver(relay.smtp(), mail)
+    assert isinstance(verdict, kind)
+    assert relay.mails == []
+    if said[:3].isdecimal():
+        code, enhanced, text = said.split(" ", 2)
+        assert verdict.reply == Reply(int(code), enhanced, text)
+    else:
+        assert verdict.reply.code == 0
+        assert verdict.reply.text
+
+
+@pytest.mark.parametrize(("phase", "kind"), [("rcpt", Deferred), ("data", Deferred), ("dot", Unknown)])
+async def test_a_reply_that_takes_too_long_is_none(mail: Mail, phase: str, kind: type) -> None:
+    async with Relay(delays={phase: 1.0}).serve() as relay:
+        (verdict,) = await deliver(relay.smtp(timeout=0.2, data_timeout=0.2), mail)
+    assert isinstance(verdict, kind)
+    assert "didn't answer in time" in verdict.reply.text
+
+
+async def test_the_final_dot_has_a_time_limit_of_its_own(mail: Mail) -> None:
+    async with Relay(delays={"dot": 0.5}).serve() as relay:
+        (verdict,) = await deliver(relay.smtp(timeout=0.2, data_timeout=5.0), mail)
+    assert isinstance(verdict, Accepted)
+
+
+async def test_a_connection_lost_amid_the_body_is_unknown_since_nobody_knows_how_much_had_left(mail: Mail) -> None:
+    big = mail._replace(body=[b"x: y\r\n" * 4_000_000])
+    async with Relay(drop_in_body=True).serve() as relay:
+        (verdict,) = await deliver(relay.smtp(), big)
+    assert isinstance(verdict, Unknown)
+
+
+async def test_a_refusal_leaves_the_connection_fit_for_the_next_mail(make_mail: MakeMail) -> None:
+    script = {"rcpt": ["550 5.1.1 nobody", "250 ok"], "dot": ["554 5.6.0 no", "250 2.0.0 queued"]}
+    async with Relay(script).serve() as relay:
+        verdicts = await deliver(relay.smtp(), *(make_mail(f"r{n}@example.net", n) for n in range(3)))
+    assert [type(verdict) for verdict in verdicts] == [Refused, Refused, Accepted]
+    assert relay.connections == 1
+    assert relay.said.count("RSET") == 1
+
+
+async def test_a_connection_is_renewed_after_its_share_of_mails(make_mail: MakeMail) -> None:
+    async with Relay().serve() as relay:
+        mails = [make_mail(f"r{n}@example.net", n) for n in range(5)]
+        await deliver(relay.smtp(messages_per_connection=2), *mails)
+    assert relay.connections == 3
+    assert relay.said.count("QUIT") == 3
+    assert len(relay.mails) == 5
+
+
+async def test_a_connection_is_renewed_after_its_time(make_mail: MakeMail) -> None:
+    async with Relay().serve() as relay:
+        lane = await open_lane(relay.smtp(connection_minutes=0.1 / 60))
+        before = lane.usable
+        await asyncio.sleep(0.15)
+        assert (before, lane.usable) == (True, False)
+        assert await pump(lane, make_mail()) == []
+        await lane.close()
+    assert relay.said == ["EHLO here.test", "QUIT"]
+
+
+@pytest.mark.parametrize("farewell", ["421 4.3.2 that was enough", DROP])
+async def test_a_used_connection_that_closes_gives_its_mail_back_unsent(make_mail: MakeMail, farewell: str) -> None:
+    async with Relay({"mail": ["250 ok", farewell, "250 ok"]}).serve() as relay:
+        lane = await open_lane(relay.smtp())
+        first, second = await pump(lane, make_mail("a@example.net", 1), make_mail("b@example.net", 2))
+        assert not lane.usable
+        await lane.close()
+    assert isinstance(decide_outcome(first[1].reply, first[1].phase), Accepted)
+    assert second[1].phase is Phase.MAIL
+    assert second[1].reply.code in (0, 421)
+    assert relay.recipients() == ["a@example.net"]
+
+
+async def test_a_connection_that_closed_while_it_was_idle_asks_for_no_mail(make_mail: MakeMail) -> None:
+    async with Relay().serve() as relay:
+        lane = await open_lane(relay.smtp())
+    await asyncio.sleep(0.05)
+    assert await pump(lane, make_mail()) == []
+    assert not lane.usable
+    await lane.close()
+
+
+async def test_a_stopped_lane_finishes_what_it_began_and_begins_nothing(make_mail: MakeMail) -> None:
+    async with Relay(delays={"dot": 0.1}).serve() as relay:
+        lane = await open_lane(relay.smtp())
+        asyncio.get_running_loop().call_later(0.05, lane.stop)
+        results = await pump(lane, *(make_mail(f"r{n}@example.net", n) for n in range(5)))
+        await lane.close()
+    assert [result.reply.code for _, result in results] == [250]
+    assert relay.recipients() == ["r0@example.net"]
+
+
+async def test_a_cancelled_pump_says_of_each_mail_whether_it_may_have_arrived(make_mail: MakeMail) -> None:
+    script = {"ehlo": "250-relay.test\n250 PIPELINING"}
+    async with Relay(script, delays={"dot": 30}).serve() as relay:
+        lane = await open_lane(relay.smtp(timeout=60, data_timeout=60))
+        waiting, results = [make_mail(f"r{n}@example.net", n) for n in range(5)], list[tuple[Mail, Result]]()
+        pumping = asyncio.create_task(
+            lane.pump(
+                lambda: waiting.pop(0) if waiting else None,
+                lambda mail: None,
+                lambda mail, result: results.append((mail, result)),
+            )
+        )
+        await asyncio.sleep(0.2)
+        pumping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await pumping
+        assert not lane.usable
+    assert [(result.phase is Phase.DOT, result.reply.code) for _, result in results] == [(True, 0), (False, 0)]
+
+
+async def test_a_relay_that_is_not_there_is_a_fault_of_ours(mail: Mail) -> None:
+    async with Relay().serve() as relay:
+        smtp = relay.smtp()
+    (verdict,) = await deliver(smtp, mail)
+    assert isinstance(verdict, Fault)
+    assert verdict.phase is Phase.GREETING
+    assert str(smtp.port) in verdict.reply.text
+
+
+async def test_an_address_in_another_script_needs_a_relay_that_offers_smtputf8(make_mail: MakeMail) -> None:
+    foreign = make_mail("用户@xn--fsqu00a.example")
+    async with Relay().serve() as relay:
+        (verdict,) = await deliver(relay.smtp(), foreign)
+    assert isinstance(verdict, Refused)
+    assert "SMTPUTF8" in verdict.reply.text
+    async with Relay({"ehlo": "250-relay.test\n250-8BITMIME\n250 SMTPUTF8"}).serve() as relay:
+        (verdict,) = await deliver(relay.smtp(), foreign)
+    assert isinstance(verdict, Accepted)
+    assert relay.said[1].endswith(" SMTPUTF8")
+    assert relay.recipients() == ["用户@xn--fsqu00a.example"]
+
+
+async def test_a_reader_the_relay_cannot_write_to_holds_up_nobody(make_mail: MakeMail) -> None:
+    addresses = ["a@example.net", "用户@xn--fsqu00a.example", "b@example.net"]
+    async with Relay().serve() as relay:
+        verdicts = await deliver(relay.smtp(), *(make_mail(address, n) for n, address in enumerate(addresses)))
+    assert sorted(type(verdict).__name__ for verdict in verdicts) == ["Accepted", "Accepted", "Refused"]
+    assert relay.recipients() == ["a@example.net", "b@example.net"]
+
+
+async def test_helo_is_enough_for_a_relay_that_knows_no_ehlo(mail: Mail) -> None:
+    async with Relay({"ehlo": "502 5.5.1 what"}).serve() as relay:
+        (verdict,) = await deliver(relay.smtp(), mail)
+    assert isinstance(verdict, Accepted)
+    assert relay.said[:2] == ["EHLO here.test", "HELO here.test"]
+
+
+async def test_without_starttls_neither_password_nor_mail_is_sent(mail: Mail) -> None:
+    script = {"ehlo": "250-relay.test\n250 AUTH PLAIN LOGIN"}
+    async with Relay(script).serve() as relay:
+        (verdict,) = await deliver(relay.smtp(tls="starttls", user="ann"), mail, password="secret")
+    assert isinstance(verdict, Fault)
+    assert verdict.phase is Phase.TLS
+    assert "no STARTTLS" in verdict.reply.text
+    assert relay.said == ["EHLO here.test"]
+
+
+async def test_a_refused_starttls_ends_it_too(mail: Mail) -> None:
+    script = {"ehlo": "250-relay.test\n250-AUTH PLAIN\n250 STARTTLS", "starttls": "454 4.7.0 not now"}
+    async with Relay(script).serve() as relay:
+        (verdict,) = await deliver(relay.smtp(tls="starttls", user="ann"), mail, password="secret")
+    assert verdict == Fault(Reply(454, "4.7.0", "not now"), Phase.TLS)
+    assert relay.said == ["EHLO here.test", "STARTTLS"]
+
+
+class Sink:
+    """What aiosmtpd received, and over what."""
+
+    def __init__(self) -> None:
+        self.mails: list[tuple[str, bool, str]] = []
+
+    async def handle_DATA(self, server: Any, session: Session, envelope: ReceivedEnvelope) -> str:  # noqa: N802
+        login = session.auth_data.login.decode() if isinstance(session.auth_data, LoginPassword) else ""
+        over_tls = server.transport.get_extra_info("sslcontext") is not None
+        self.mails += [(recipient, over_tls, login) for recipient in envelope.rcpt_tos]
+        return "250 2.0.0 queued"
+
+
+def check_login(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+    right = data == LoginPassword(b"ann", b"secret")
+    return AuthResult(success=right, handled=False, auth_data=data)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate of 127.0.0.1, signed by itself, and its key, in one PEM file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "relay.test")])
+    now = datetime.now(UTC)
+    built = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "relay.pem"
+    path.write_bytes(
+        built.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return path
+
+
+@pytest.fixture
+def server_context(certificate: Path) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    return context
+
+
+@pytest.fixture
+def secure_sink(server_context: ssl.SSLContext) -> Iterator[tuple[Sink, int]]:
+    """aiosmtpd that wants STARTTLS and a login."""
+    sink = Sink()
+    controller = Controller(
+        sink,
+        hostname="127.0.0.1",
+        port=find_free_port(),
+        tls_context=server_context,
+        require_starttls=True,
+        auth_required=True,
+        authenticator=check_login,
+    )
+    controller.start()
+    try:
+        yield sink, controller.port
+    finally:
+        controller.stop()
+
+
+def secure(port: int, certificate: Path | None, **changes: object) -> Smtp:
+    values = {"host": "127.0.0.1", "port": port, "user": "ann", "ca_file": certificate, "timeout": 5.0}
+    return Smtp.model_validate(values | {"local_name": "here.test"} | changes)
+
+
+async def test_starttls_and_a_login(mail: Mail, secure_sink: tuple[Sink, int], certificate: Path) -> None:
+    sink, port = secure_sink
+    (verdict,) = await deliver(secure(port, certificate), mail, password="secret")
+    assert isinstance(verdict, Accepted)
+    assert sink.mails == [("ann@example.net", True, "ann")]
+
+
+async def test_a_wrong_password_is_about_us_and_stays_out_of_the_message(
+    mail: Mail, secure_sink: tuple[Sink, int], certificate: Path
+) -> None:
+    sink, port = secure_sink
+    (verdict,) = await deliver(secure(port, certificate), mail, password="wrong")
+    assert isinstance(verdict, Fault)
+    assert verdict.phase is Phase.AUTH
+    assert verdict.reply.code == 535
+    assert not {"wrong", base64.b64encode(b"wrong").decode()} & set(verdict.reply.text.split())
+    assert sink.mails == []
+
+
+async def test_a_certificate_nobody_vouches_for_is_refused(
+    mail: Mail, server_context: ssl.SSLContext, certificate: Path
+) -> None:
+    script = {"ehlo": "250-relay.test\n250-AUTH PLAIN\n250 STARTTLS"}
+    async with Relay(script, starttls=server_context).serve() as relay:
+        (stranger,) = await deliver(relay.smtp(tls="starttls", user="ann"), mail, password="secret")
+        said = list(relay.said)
+        (trusted,) = await deliver(relay.smtp(tls="starttls", user="ann", ca_file=certificate), mail, password="secret")
+    assert isinstance(stranger, Fault)
+    assert stranger.phase is Phase.TLS
+    assert "certificate" in stranger.reply.text
+    assert said == ["EHLO here.test", "STARTTLS"]
+    assert isinstance(trusted, Accepted)
+
+
+async def test_implicit_tls(mail: Mail, server_context: ssl.SSLContext, certificate: Path) -> None:
+    async with Relay().serve(server_context) as relay:
+        trusted = relay.smtp(tls="implicit", ca_file=certificate)
+        (verdict,) = await deliver(trusted, mail)
+        (stranger,) = await deliver(relay.smtp(tls="implicit"), mail)
+    assert isinstance(verdict, Accepted)
+    assert isinstance(stranger, Fault)
+    assert stranger.phase is Phase.TLS
+    assert relay.recipients() == ["ann@example.net"]
+
+
+def test_a_ca_file_that_is_none_is_named(tmp_path: Path) -> None:
+    bad = tmp_path / "ca.pem"
+    bad.write_text("no certificate")
+    with pytest.raises(TransportError, match=r"ca\.pem: smtp\.ca_file holds no PEM certificate"):
+        RelayTransport(Smtp(host="127.0.0.1", ca_file=bad), "")
+    with pytest.raises(TransportError, match=r"gone\.pem: smtp\.ca_file can't be read: No such file"):
+        RelayTransport(Smtp(host="127.0.0.1", ca_file=tmp_path / "gone.pem"), "")
