@@ -80,10 +80,11 @@ class Stages:
     def decide(self, waiting: int, *, claimed_none: bool) -> Move:
         """Decide how to go on; `waiting` were claimed and not answered, `claimed_none`: the last claim gave nobody.
 
-        Halts only if there is somebody left whom that keeps waiting, as far as can be seen.
+        Halts only when that keeps somebody from getting mail: not when all were tried, and not before the next claim
+        shows whether that is so.
         """
         through = waiting == 0 and claimed_none
-        if through and self.stage is Stage.REST:
+        if waiting == 0 and (not claimed_none or self.stage is Stage.REST):
             return GoOn()
         if self._seeds:
             return Halt(describe_seeds(self._seeds))

@@ -1,0 +1,343 @@
+"""Kill the real sender at many points of a send, start it again, and hold what readers got against the ledger.
+
+Usage: python benchmarks/crash.py [--points 100] [--readers 2000] [--connections 10] [--engine sqlite|postgresql]
+                                  [--window 1] [--seed 1]
+
+Each point is a `newsletter publish` of its own, killed with SIGKILL: swept over all mails, when the server has a mail's
+MAIL, the first bytes of its body, all of it unanswered, or all of it answered; and at random moments from the start of
+the process on. At every third point the next run is killed, too, while it cleans up. Then it is run to its end.
+
+Every time: the audit of `newsletter status --json` holds, also right after the kill; every reader has the mail or is
+unknown; nobody has it twice; and `unknown` is at most what was on the wire: connections times window, for each kill.
+Exits 1 if any of this fails.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.crash_sink import STEPS, CountingSink
+from newsletter.model.delivery import DeliveryState
+from newsletter.store.database import open_database
+from newsletter.store.deliveries import list_deliveries
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+ISSUE: Final = "2024-05-25"
+MOST_RUNS: Final = 5
+CONFIG: Final = """
+[publication]
+url = "https://news.example.org"
+postal_address = "1 Some Street, Some Town"
+[mail]
+from_address = "news@example.org"
+[smtp]
+host = "127.0.0.1"
+port = {port}
+tls = "none"
+local_name = "news.example.org"
+connections = {connections}
+window = {window}
+[delivery]
+claim_ahead = {ahead}
+drain_seconds = {drain}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A folder with readers and an issue, and how to send; copied for each point. `url` is empty for SQLite."""
+
+    folder: Path
+    readers: int
+    connections: int = 10
+    window: int = 1
+    ahead: int = 2000
+    drain: float = 30.0
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """When to kill: at the `number`th time a step is reached, or, with the step `time`, after so many seconds."""
+
+    step: str
+    number: float
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What came of one point; `problems` is empty when every promise was kept."""
+
+    point: Point
+    kills: int = 0
+    sent: int = 0
+    unknown: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def plan_points(count: int, readers: int, duration: float, chance: random.Random) -> list[Point]:
+    """Return so many points: swept over mails and steps, every fifth at a random moment."""
+    kinds = (*STEPS, "time")
+    points = []
+    for number in range(count):
+        kind = kinds[number % len(kinds)]
+        swept = 1 + number * (readers - 1) // max(1, count - 1)
+        points.append(Point(kind, chance.uniform(0.05, duration) if kind == "time" else swept))
+    return points
+
+
+def make_stage(folder: Path, readers: int, **how: Any) -> Stage:
+    """Import readers into a fresh folder."""
+    (folder / "issues").mkdir(parents=True)
+    shutil.copy(ROOT / "issues" / f"{ISSUE}.md", folder / "issues")
+    rows = "".join(f"reader{number}@example.net\n" for number in range(readers))
+    (folder / "readers.csv").write_text(f"email\n{rows}", encoding="utf-8")
+    stage = Stage(folder, readers, **how)
+    write_config(stage, 25)
+    call(stage, "subscribers", "import", "readers.csv")
+    return stage
+
+
+def write_config(stage: Stage, port: int) -> None:
+    """Say where the server is."""
+    values = {"connections": stage.connections, "window": stage.window, "ahead": stage.ahead, "drain": stage.drain}
+    (stage.folder / "config.toml").write_text(CONFIG.format(port=port, **values), encoding="utf-8")
+
+
+def call(stage: Stage, *words: str) -> str:
+    """Run a command of the program to its end."""
+    done = subprocess.run(command(*words), cwd=stage.folder, env=environ(stage), capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{words}: {done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def command(*words: str) -> list[str]:
+    """Return the program's command line."""
+    return [sys.executable, "-m", "newsletter", *words]
+
+
+def environ(stage: Stage) -> dict[str, str]:
+    """Return an environment that holds nothing of ours but the database's address."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("NEWSLETTER_")}
+    return clean | ({"NEWSLETTER_DATABASE_URL": stage.url} if stage.url else {})
+
+
+def database_url(stage: Stage) -> str:
+    """Return where the ledger is."""
+    return stage.url or f"sqlite:///{stage.folder / 'newsletter.db'}"
+
+
+def load_audit(stage: Stage) -> Mapping[str, Any]:
+    """Return what `newsletter status --json` says of the edition; zeroes as long as there is none."""
+    editions = json.loads(call(stage, "status", "--json"))["editions"]
+    return editions[0]["audit"] if editions else {"holds": True, "audience": 0, "queued": 0, "deferred": 0}
+
+
+async def start(stage: Stage) -> asyncio.subprocess.Process:
+    """Start a publish."""
+    return await asyncio.create_subprocess_exec(
+        *command("publish", ISSUE, "--json"),
+        cwd=stage.folder,
+        env=environ(stage),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def run_and_kill(
+    stage: Stage, sink: CountingSink, point: Point | None, number: int = signal.SIGKILL
+) -> tuple[int, str]:
+    """Publish, with a signal at the point; return the exit code, and what was said."""
+    process = await start(stage)
+    if point and point.step == "time":
+        asyncio.get_running_loop().call_later(point.number, _signal, process, number)
+    elif point:
+        sink.set_alarm(point.step, int(point.number), lambda: _signal(process, number))
+    output, errors = await process.communicate()
+    await sink.settle()
+    code = process.returncode
+    assert code is not None
+    return code, (output + errors).decode()
+
+
+def _signal(process: asyncio.subprocess.Process, number: int) -> None:
+    if process.returncode is None:
+        process.send_signal(number)
+
+
+async def try_point(stage: Stage, point: Point, second: float | None = None) -> Verdict:
+    """Send, kill, send again to the end, and look; with `second` the next run is killed after so many seconds."""
+    verdict = Verdict(point)
+    async with CountingSink(chunking=stage.window > 1).serve() as sink:
+        write_config(stage, sink.port)
+        plans = [point] if second is None else [point, Point("time", second)]
+        for _ in range(MOST_RUNS):
+            code, said = await run_and_kill(stage, sink, plans.pop(0) if plans else None)
+            audit = load_audit(stage)
+            verdict.kills += code == -signal.SIGKILL
+            if not audit["holds"]:
+                verdict.problems.append(f"the audit doesn't hold after exit code {code}: {dict(audit)}")
+            if code not in (0, -signal.SIGKILL):
+                verdict.problems.append(f"exit code {code}: {said}")
+            if code == 0 and not plans and audit["queued"] + audit["deferred"] == 0:
+                break
+        else:
+            verdict.problems.append(f"not done after {MOST_RUNS} runs")
+    judge(stage, sink, verdict)
+    return verdict
+
+
+def judge(stage: Stage, sink: CountingSink, verdict: Verdict) -> None:
+    """Hold what the server counted against what the ledger says of each reader."""
+    with open_database(database_url(stage)) as database, database.read() as connection:
+        rows = {row.address: row.state for row in list_deliveries(connection, 1, limit=stage.readers + 1)}
+    sent = {address for address, state in rows.items() if state is DeliveryState.SENT}
+    unknown = {address for address, state in rows.items() if state is DeliveryState.UNKNOWN}
+    got = set(sink.delivered)
+    verdict.sent, verdict.unknown = len(sent), len(unknown)
+    most = verdict.kills * stage.connections * stage.window
+    for problem, wrong in (
+        ("lost", set(rows) - got - unknown),
+        ("sent twice", {address for address, count in sink.delivered.items() if count > 1}),
+        ("sent by the ledger, and never delivered", sent - got),
+        ("delivered, and not so in the ledger", got - sent - unknown),
+        ("neither sent nor unknown", set(rows) - sent - unknown),
+    ):
+        if wrong:
+            verdict.problems.append(f"{problem}: {len(wrong)}, such as {min(wrong)}")
+    if len(rows) != stage.readers:
+        verdict.problems.append(f"{len(rows)} rows for {stage.readers} readers")
+    if len(unknown) > most:
+        verdict.problems.append(f"{len(unknown)} unknown after {verdict.kills} kills: at most {most} were on the wire")
+
+
+@contextmanager
+def copy_stage(stage: Stage, cluster: "Cluster | None" = None) -> Iterator[Stage]:
+    """Give one point a folder and a database of its own."""
+    with tempfile.TemporaryDirectory(prefix="crash-", ignore_cleanup_errors=True) as name:
+        folder = Path(name) / "stage"
+        shutil.copytree(stage.folder, folder)
+        url = cluster.copy_database() if cluster else ""
+        yield Stage(folder, stage.readers, stage.connections, stage.window, stage.ahead, stage.drain, url)
+
+
+class Cluster:
+    """A private PostgreSQL, for as long as it is needed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
+        self._user = "postgres" if os.geteuid() == 0 else None
+        self._folder = folder
+        self._count = 0
+        if self._user:
+            shutil.chown(folder, self._user)
+        self._call("initdb", "-D", folder / "data", "-U", "tester", "-A", "trust", "-E", "UTF8", "-N")
+        options = f"-c listen_addresses='' -k {folder} -c fsync=off"
+        self._call("pg_ctl", "-D", folder / "data", "-w", "-l", folder / "log", "-o", options, "start")
+        self._call("createdb", "-h", folder, "-U", "tester", "stage")
+
+    @property
+    def url(self) -> str:
+        """Return the address of the database that is copied."""
+        return self._url("stage")
+
+    def copy_database(self) -> str:
+        """Copy it and return the copy's address."""
+        self._count += 1
+        name = f"point{self._count}"
+        self._call("createdb", "-h", self._folder, "-U", "tester", "-T", "stage", name)
+        return self._url(name)
+
+    def stop(self) -> None:
+        """End the server."""
+        self._call("pg_ctl", "-D", self._folder / "data", "-m", "immediate", "stop")
+
+    def _url(self, name: str) -> str:
+        return f"postgresql://tester@/{name}?host={self._folder}"
+
+    def _call(self, program: str, *words: str | Path) -> None:
+        with (self._folder / "calls").open("ab") as log:
+            subprocess.run(
+                [self._binaries / program, *words], user=self._user, cwd=self._folder, check=True, stdout=log
+            )
+
+
+def report(verdicts: Sequence[Verdict], took: float) -> None:
+    """Print the figures."""
+    for verdict in verdicts:
+        for problem in verdict.problems:
+            print(f"{verdict.point}: {problem}")
+    unknown = [verdict.unknown for verdict in verdicts]
+    kills = sum(verdict.kills for verdict in verdicts)
+    figures = {
+        "points": len(verdicts),
+        "kills": kills,
+        "kills by step": {
+            step: sum(verdict.kills for verdict in verdicts if verdict.point.step == step) for step in (*STEPS, "time")
+        },
+        "failed": sum(bool(verdict.problems) for verdict in verdicts),
+        "unknown": {"min": min(unknown), "median": statistics.median(unknown), "max": max(unknown)},
+        "unknown a kill": round(sum(unknown) / max(1, kills), 2),
+        "seconds": round(took),
+    }
+    print(json.dumps(figures))
+
+
+async def run_points(stage: Stage, count: int, seed: int, cluster: Cluster | None) -> list[Verdict]:
+    """Measure an undisturbed run, then try every point."""
+    chance, verdicts = random.Random(seed), list[Verdict]()  # noqa: S311 - chooses moments, protects nothing
+    began = time.monotonic()
+    with copy_stage(stage, cluster) as copy:
+        undisturbed = await try_point(copy, Point("time", 3600.0))
+    if undisturbed.problems:
+        return [undisturbed]
+    duration = time.monotonic() - began
+    for number, point in enumerate(plan_points(count, stage.readers, duration, chance)):
+        with copy_stage(stage, cluster) as copy:
+            verdicts.append(await try_point(copy, point, chance.uniform(0.3, 1.2) if number % 3 == 2 else None))
+        print(f"\r{number + 1}/{count}", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    return verdicts
+
+
+def main() -> int:
+    """Try every point; return 1 if a promise was broken."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--points", type=int, default=100)
+    parser.add_argument("--readers", type=int, default=2000)
+    parser.add_argument("--connections", type=int, default=10)
+    parser.add_argument("--engine", choices=["sqlite", "postgresql"], default="sqlite")
+    parser.add_argument("--window", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1)
+    words = parser.parse_args()
+    began = time.monotonic()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crash-stage-")))
+        cluster = None
+        if words.engine == "postgresql":
+            cluster = Cluster(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crash-pg-"))))
+            stack.callback(cluster.stop)
+        url = cluster.url if cluster else ""
+        stage = make_stage(folder / "stage", words.readers, connections=words.connections, window=words.window, url=url)
+        verdicts = asyncio.run(run_points(stage, words.points, words.seed, cluster))
+    report(verdicts, time.monotonic() - began)
+    return int(any(verdict.problems for verdict in verdicts))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
