@@ -89,7 +89,7 @@ class _Conversation(asyncio.Protocol):
         self._sink.open()
         self._say("220 sink ESMTP")
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self._sink.close()
 
     def data_received(self, data: bytes) -> None:

@@ -6,6 +6,7 @@ Everything listens on 127.0.0.1, lives for a bounded time, and is stopped by its
 import contextlib
 import json
 import os
+import resource
 import shutil
 import socket
 import subprocess
@@ -187,49 +188,64 @@ def _wait_until_it_listens(port: int, process: "subprocess.Popen[str]") -> None:
     raise RuntimeError("smtp-sink didn't start")
 
 
-# Senders: each takes a port and a number of seconds, and returns messages per second
-
-Sender = Callable[[Place, int, float], float]
+# Senders
 
 
-def _rate(output: str) -> float:
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """Messages per second, and per second of the sender's processor time."""
+
+    per_second: float
+    per_cpu_second: float
+
+
+Sender = Callable[[Place, int, float], Speed]
+"""Takes where to run, a port, and for how many seconds."""
+
+
+def _speed(output: str) -> Speed:
     counts = json.loads(output)
     if counts.get("others"):
         raise RuntimeError(f"some mails weren't taken: {counts['others']}")
-    return float(counts["messages"] / counts["seconds"])
+    return Speed(counts["messages"] / counts["seconds"], counts["messages"] / counts["cpu"])
 
 
-def run_ours(place: Place, port: int, seconds: float, window: int = 1) -> float:
+def run_ours(place: Place, port: int, seconds: float, window: int = 1) -> Speed:
     """Our sender."""
     words = [sys.executable, HERE / "wire_ours.py", port, CONNECTIONS, seconds, write_message(), window]
-    return _rate(place.run([str(word) for word in words]))
+    return _speed(place.run([str(word) for word in words]))
 
 
-def run_ceiling(place: Place, port: int, seconds: float) -> float:
+def run_ceiling(place: Place, port: int, seconds: float) -> Speed:
     """The C source, one round trip a mail."""
-    return _rate(place.run([build("source"), str(port), str(CONNECTIONS), str(seconds), write_message(), "1"]))
+    return _speed(place.run([build("source"), str(port), str(CONNECTIONS), str(seconds), write_message(), "1"]))
 
 
-def run_stock(place: Place, port: int, seconds: float) -> float:
+def run_stock(place: Place, port: int, seconds: float) -> Speed:
     """Stock aiosmtplib."""
     words = [sys.executable, HERE / "wire_stock.py", port, CONNECTIONS, seconds, write_message()]
-    return _rate(place.run([str(word) for word in words]))
+    return _speed(place.run([str(word) for word in words]))
 
 
-def run_nodemailer(place: Place, port: int, seconds: float) -> float:
+def run_nodemailer(place: Place, port: int, seconds: float) -> Speed:
     """nodemailer's pool."""
     words = ["node", HERE / "peers" / "nodemailer.mjs", port, CONNECTIONS, seconds, write_message()]
-    return _rate(place.run([str(word) for word in words], install_nodemailer()))
+    return _speed(place.run([str(word) for word in words], install_nodemailer()))
 
 
-def run_smtp_source(place: Place, port: int, seconds: float, sessions: int = 50) -> float:
+def run_smtp_source(place: Place, port: int, seconds: float, sessions: int = 50) -> Speed:
     """Postfix's smtp-source; it counts mails instead of seconds, so a short run tells how many."""
 
-    def send(count: int) -> float:
+    def send(count: int) -> Speed:
         options = ["-d", "-s", str(sessions), "-l", str(MESSAGE_SIZE), "-m", str(count)]
         addresses = ["-f", "bounce@news.example.org", "-t", "reader@example.net"]
-        begin = time.monotonic()
+        begin, cpu = time.monotonic(), _cpu_of_children()
         place.run([find_postfix("smtp-source"), *options, *addresses, f"127.0.0.1:{port}"])
-        return count / (time.monotonic() - begin)
+        return Speed(count / (time.monotonic() - begin), count / (_cpu_of_children() - cpu))
 
-    return send(max(1000, int(send(1000) * seconds)))
+    return send(max(1000, int(send(1000).per_second * seconds)))
+
+
+def _cpu_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

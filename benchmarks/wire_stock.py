@@ -29,11 +29,11 @@ async def send(port: int, connections: int, seconds: float, message: bytes) -> d
         for _ in range(connections)
     ]
     await asyncio.gather(*(client.connect() for client in clients))
-    begin = time.monotonic()
+    begin, cpu = time.monotonic(), time.process_time()
     await asyncio.gather(*(send_on(client, begin + seconds) for client in clients))
-    took = time.monotonic() - begin
+    took, cpu = time.monotonic() - begin, time.process_time() - cpu
     await asyncio.gather(*(client.quit() for client in clients))
-    return {"messages": done, "seconds": took}
+    return {"messages": done, "seconds": took, "cpu": cpu}
 
 
 def main() -> None:

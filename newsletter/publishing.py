@@ -30,6 +30,7 @@ from newsletter.model.delivery import Audit, Outcome
 from newsletter.model.edition import Edition
 from newsletter.model.issue import Issue
 from newsletter.model.problem import Problem, Severity
+from newsletter.model.subscriber import SubscriberState
 from newsletter.render.edition import render_edition
 from newsletter.site import SiteReport, write_site
 from newsletter.store.deliveries import count_deliveries
@@ -37,10 +38,12 @@ from newsletter.store.editions import (
     StoredEdition,
     correct_edition,
     freeze_edition,
+    list_lookalikes,
     list_published,
     load_source,
     publish_edition,
 )
+from newsletter.store.subscribers import count_subscribers
 
 Progress = Callable[[int, int], None]
 """Takes how many are done and how many there are."""
@@ -63,7 +66,8 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What a publish did. `tally` is None when no mail was to go out (`--correct`)."""
+    """What a publish did. `tally` is None when no mail was to go out: a correction, or no readers.
+    `current`: whoever still waits gets the mail as the file is now."""
 
     stored: StoredEdition
     issue: Issue
@@ -71,6 +75,13 @@ class Published:
     site: SiteReport
     audit: Audit
     tally: Tally | None
+    current: bool
+
+    @property
+    def complete(self) -> bool:
+        """Return whether the publish did all it could: nobody is left unsent for now, and nobody's mail is unknown."""
+        done = self.tally is None or not (self.audit.queued or self.audit.unknown)
+        return done and self.audit.holds
 
 
 def load_draft(app: App, name: str) -> Draft:
@@ -95,27 +106,46 @@ def check_issues(app: App, names: Sequence[str], progress: Progress) -> tuple[in
     return len(paths), problems
 
 
-def publish_issue(app: App, name: str, *, correct: bool, progress: Progress) -> Published:
+def publish_issue(app: App, name: str, *, correct: bool, another: bool, progress: Progress) -> Published:
     """Publish an issue to site, feeds and every reader due; again, go on with whoever is left.
 
-    `correct` adds a revision to the site and feeds and mails nobody. The commit instant is
+    `correct` adds a revision to the site and feeds and mails nobody. `another` says that it is an issue of its own,
+    although one of the same date and title was published under another slug. The commit instant is
     `store.editions.publish_edition`: killed before it, nobody was mailed. Raises IssueError for an issue with errors,
     ChangedError, TransportError and StoreError.
     """
     issue, edition, problems = load_publishable(app, name)
     transport = open_transport(app.settings, os.environ, edition.slug)  # a missing password stops it before the start
     now = datetime.now(UTC)
+    if not another:
+        _refuse_lookalike(app, edition)
     with app.database.transaction() as connection:
         freeze = correct_edition if correct else freeze_edition
         stored = freeze(connection, edition, issue.source, now)
     site = update_site(app)
-    if not correct:
-        with app.database.transaction() as connection:
-            publish_edition(connection, stored.id, now)
-    tally = None if correct else _deliver(app, stored, transport, progress)
+    with app.database.transaction() as connection:
+        # Without readers nothing is fixed yet: an audience of nobody would be final, too.
+        mails = not correct and count_subscribers(connection)[SubscriberState.ACTIVE] > 0
+        if mails:
+            rules = app.settings.delivery
+            publish_edition(connection, stored.id, now, rules.seeds, rules.first_share)
+    waits = mails or (stored.audience is not None and not correct)
+    tally = None if not waits else _deliver(app, stored, transport, progress)
     with app.database.read() as connection:
         audit = count_deliveries(connection, stored.id)
-    return Published(stored, issue, problems, site, audit, tally)
+    return Published(stored, issue, problems, site, audit, tally, current=stored.edition.hash == edition.hash)
+
+
+def _refuse_lookalike(app: App, edition: Edition) -> None:
+    """Refuse an issue that was published under another slug: its readers would be mailed twice."""
+    with app.database.read() as connection:
+        others = list_lookalikes(connection, edition)
+    if others:
+        raise NewsletterError(
+            f"An issue of {edition.issue_date} with this title was published already, as {others[0]}. If its file or "
+            f"slug was renamed, rename it back (slug: {others[0]}). If it is another issue, give it another title, or "
+            "publish it with --another."
+        )
 
 
 def update_site(app: App) -> SiteReport:

@@ -45,26 +45,28 @@ def load_secret(path: Path) -> bytes:
     return key
 
 
-def load_password(smtp: Smtp, environ: Mapping[str, str] = os.environ) -> str:
-    """Return the relay's password from the environment, else from the file, else '' when no user is set.
+def load_password(smtp: Smtp, environ: Mapping[str, str] = os.environ, number: int = 1) -> str:
+    """Return a relay's password from the environment, else from the file, else '' when no user is set.
 
-    Raises UsageError when a user is configured and no password can be found, NewsletterError for a file that can't be
-    read or is empty.
+    `number` counts the relays from 1, the one in host and port. Raises UsageError when a user is configured and no
+    password can be found, NewsletterError for a file that can't be read or is empty.
     """
+    variable = PASSWORD_VARIABLE if number == 1 else f"{PASSWORD_VARIABLE}_{number}"
+    table = "smtp" if number == 1 else f"smtp.relays[{number - 2}]"
     if not smtp.user:
         return ""
-    if environ.get(PASSWORD_VARIABLE):
-        return environ[PASSWORD_VARIABLE]
+    if environ.get(variable):
+        return environ[variable]
     if smtp.password_file is None:
         raise UsageError(
-            f"smtp.user is {smtp.user!r}, but there is no password: set {PASSWORD_VARIABLE} or smtp.password_file."
+            f"{table}.user is {smtp.user!r}, but there is no password: set {variable} or {table}.password_file."
         )
     try:
-        password = read_secret(smtp.password_file, "smtp.password_file").decode()
+        password = read_secret(smtp.password_file, f"{table}.password_file").decode()
     except UnicodeDecodeError:
-        raise NewsletterError(f"{smtp.password_file}: smtp.password_file is not UTF-8 text.") from None
+        raise NewsletterError(f"{smtp.password_file}: {table}.password_file is not UTF-8 text.") from None
     if not password:
-        raise NewsletterError(f"{smtp.password_file}: smtp.password_file is empty; write the password into it.")
+        raise NewsletterError(f"{smtp.password_file}: {table}.password_file is empty; write the password into it.")
     return password
 
 

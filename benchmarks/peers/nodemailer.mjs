@@ -21,6 +21,7 @@ const pool = nodemailer.createTransport({
     disableUrlAccess: true,
 });
 
+const cpu = process.cpuUsage();
 const begin = performance.now();
 const end = begin + seconds * 1000;
 let begun = 0;
@@ -35,5 +36,7 @@ async function sendUntilTheEnd() {
 }
 
 await Promise.all(Array.from({ length: 2 * connections }, sendUntilTheEnd));
-console.log(JSON.stringify({ messages: done, seconds: (performance.now() - begin) / 1000 }));
+const took = (performance.now() - begin) / 1000;
+const { user, system } = process.cpuUsage(cpu);
+console.log(JSON.stringify({ messages: done, seconds: took, cpu: (user + system) / 1e6 }));
 pool.close();

@@ -24,8 +24,8 @@ NAME_LENGTH = 200
 _SPELLINGS: Mapping[str, tuple[str, ...]] = {
     "address": ("email", "emailaddress", "mail", "mailaddress", "subscriberemail", "useremail", "address"),
     "name": ("name", "fullname", "displayname", "subscribername", "username"),
-    "first_name": ("firstname", "givenname", "forename"),
-    "last_name": ("lastname", "surname", "familyname"),
+    "first_name": ("firstname", "givenname", "forename", "vorname"),
+    "last_name": ("lastname", "surname", "familyname", "nachname", "familienname"),
     "state": ("state", "status", "subscriptionstatus", "memberstatus"),
     "language": ("language", "lang", "locale"),
     "joined_at": ("joinedat", "joined", "createdat", "created", "subscribedat", "signupdate", "optintime", "optindate"),

@@ -56,8 +56,12 @@ def _tell(ordered: Ordered) -> str:
     slug, audit, change = ordered.edition.slug, ordered.audit, ordered.change
     if not change.changed:
         return f"{slug} was cancelled already."
-    wire = f" {count(audit.queued, 'mail')} at a sender may still go out." if audit.queued else ""
+    held = (
+        f"A sender holds {audit.queued:,}: what is on the wire goes out, the rest is cancelled. "
+        if audit.queued
+        else ""
+    )
     return (
-        f"{slug} is cancelled for good: {count(change.cancelled, 'reader')} won't get it, {audit.sent:,} did.{wire} "
+        f"{slug} is cancelled for good: {count(change.cancelled, 'reader')} won't get it, {audit.sent:,} did. {held}"
         "The page and the feeds stay."
     )

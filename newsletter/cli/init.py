@@ -1,5 +1,6 @@
 """`newsletter init`: ask a few questions and write a config and an issues folder."""
 
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -32,6 +33,18 @@ QUESTIONS = (
 )
 
 
+GITIGNORE = """\
+# readers, keys and what `newsletter` makes: none of it belongs into git
+/newsletter.secret
+/newsletter.db*
+/backups/
+/dkim/
+/journal/
+/outbox/
+/public/
+"""
+
+
 @click.command("init", epilog=EPILOG, short_help="Ask a few questions and write a config and an issues folder.")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=Path())
 @click.option("--yes", is_flag=True, help="Ask nothing and take every default.")
@@ -46,11 +59,12 @@ def command(folder: Path, yes: bool) -> int:
     answers = {} if yes else _ask()
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(render_config(answers), encoding="utf-8")
+    _write_gitignore(folder / ".gitignore")
     settings = load_settings(path)
     issue = _write_first_issue(settings)
     day = issue.stem
     click.echo(f"{short(path)} holds your settings, {short(issue)} is your first issue.")
-    where = "" if folder == Path() else f"cd {folder} && "
+    where = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
     click.echo(f"Next: {where}newsletter preview {day}")
     return 0
 
@@ -98,6 +112,11 @@ def _find_problems(answers: Answers) -> dict[str, str]:
     except ConfigError as error:
         return dict(error.problems)
     return {}
+
+
+def _write_gitignore(path: Path) -> None:
+    if not path.exists():
+        path.write_text(GITIGNORE, encoding="utf-8")
 
 
 def _write_first_issue(settings: Settings) -> Path:

@@ -10,6 +10,7 @@ from newsletter.cli.status import format_audit
 from newsletter.cli.terminal import count, print_json, print_problems, short, show_progress
 from newsletter.cli.words import parse_name
 from newsletter.errors import ChangedError, IssueError
+from newsletter.model.control import Control
 from newsletter.publishing import Published, publish_issue
 
 EPILOG = """\b
@@ -23,30 +24,33 @@ Examples:
 @click.command("publish", epilog=EPILOG, short_help="Publish an issue to site, feeds and readers.")
 @click.argument("name", metavar="DATE|FILE")
 @click.option("--correct", is_flag=True, help="The issue is out and its file has changed: mend site and feeds only.")
+@click.option("--another", is_flag=True, help="It is an issue of its own, although one has its date and title.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
-def command(config: Path | None, name: str, correct: bool, as_json: bool) -> int:
+def command(config: Path | None, name: str, correct: bool, another: bool, as_json: bool) -> int:
     """Publish an issue to the site, the feeds and every reader.
 
     Every reader due gets a row in the ledger before the first mail goes out. Running it again mails nobody twice: it
-    goes on with whoever is left. An issue with errors is not published.
+    goes on with whoever is left. An issue with errors is not published. Exit code 1 also when mail is left that nobody
+    is sending, or when it is unknown whether it arrived; readers who were put off or refused don't count as failure.
     """
     with App.load(config) as app:
-        done = _publish(app, name, correct, as_json)
+        done = _publish(app, name, as_json, correct=correct, another=another)
         if done is None:
             return 1
         if as_json:
             print_json(_summarise(done))
         else:
             _report(app, done)
-    return 0 if done.audit.holds else 1
+    return 0 if done.complete else 1
 
 
-def _publish(app: App, name: str, correct: bool, as_json: bool) -> Published | None:
+def _publish(app: App, name: str, as_json: bool, *, correct: bool, another: bool) -> Published | None:
     """Publish, or show what stands in the way and return None."""
     try:
         with show_progress("Sending") as progress:
-            return publish_issue(app, parse_name(name, app.settings), correct=correct, progress=progress)
+            chosen = parse_name(name, app.settings)
+            return publish_issue(app, chosen, correct=correct, another=another, progress=progress)
     except IssueError as error:
         print_problems(error.problems, "json" if as_json else "text")
         click.echo("newsletter: not published: mend the errors above, then publish again.", err=True)
@@ -70,24 +74,44 @@ def _report(app: App, done: Published) -> None:
     _line("mail", _mail(app, done))
     _line("audit", format_audit(done.audit))
     if done.audit.unknown:
-        _line("", "unknown: the server's last answer was not heard, so these readers may or may not have it")
+        _line("", "unknown: the server's last answer was not heard, so these readers may or may not have it:")
+        _line("", f"newsletter unknown list {done.stored.edition.slug}")
 
 
 def _mail(app: App, done: Published) -> str:
     tally, audit = done.tally, done.audit
+    if tally is None and done.stored.revision > 1:
+        return _say_corrected(done)
     if tally is None:
-        return f"nobody was mailed; the page and the feeds show revision {done.stored.revision}"
-    if not audit.audience:
-        return "there are no readers yet: newsletter subscribers add you@example.org"
+        return "there are no readers yet. Add some (newsletter subscribers add ADDRESS) and publish again to mail them"
     where = app.settings.smtp.host or f"{short(app.settings.outbox.folder)}/{done.stored.edition.slug}/"
     text = f"{count(tally.sent, 'mail')} sent now → {where}"
     if not tally.done and not audit.open:
         text = f"nobody is left to be mailed; see {where}"
-    if tally.stopped:
-        text += "; stopped as asked, publish again to go on"
-    elif audit.deferred:
+    if not tally.control.runs:
+        text += f"; the issue is {tally.control.state}{_reason(tally.control)}, newsletter resume DATE lets it go on"
+    elif tally.stopped:
+        text += f"; stopped as asked with {audit.queued:,} left, publish again to go on"
+    elif audit.queued:
+        text += f"; {audit.queued:,} are in the hands of another sender"
+    if audit.deferred:
         text += f"; {audit.deferred:,} put off by their servers, publish again later to go on"
+    if audit.failed:
+        text += f"; {audit.failed:,} refused, newsletter status {done.stored.edition.slug} says why"
     return text
+
+
+def _say_corrected(done: Published) -> str:
+    waiting = done.audit.open
+    if not waiting:
+        return f"nobody was mailed; the page and the feeds show revision {done.stored.revision}"
+    if done.current:
+        return f"nobody was mailed yet; publish again, and the {waiting:,} who wait get it as it is now"
+    return f"nobody was mailed; the {waiting:,} who still wait will get the mail as it was first published"
+
+
+def _reason(control: Control) -> str:
+    return f" ({control.reason.rstrip('.')})" if control.reason else ""
 
 
 def _summarise(done: Published) -> dict[str, object]:

@@ -22,7 +22,7 @@ from newsletter.audience.service import (
     remove_subscriber,
 )
 from newsletter.cli.terminal import count, print_json, short, show_progress
-from newsletter.errors import UsageError
+from newsletter.errors import NewsletterError, UsageError
 from newsletter.model.subscriber import Admission, Subscriber, SubscriberState
 from newsletter.store.subscribers import count_subscribers, walk_subscribers
 
@@ -125,14 +125,17 @@ def load(config: Path | None, path: Path, rejects: Path | None, as_json: bool) -
         stream = stack.enter_context(_open_input(path))
         size = path.stat().st_size if path.is_file() else 0
         progress = stack.enter_context(show_progress("Importing"))
-        report = import_subscribers(
-            app.database,
-            stream,
-            datetime.now(UTC),
-            lambda done: progress(done, _estimate(stream, size, done)),
-            source=f"import of {path.name}" if path.is_file() else "import",
-            on_bad=on_bad,
-        )
+        try:
+            report = import_subscribers(
+                app.database,
+                stream,
+                datetime.now(UTC),
+                lambda done: progress(done, _estimate(stream, size, done)),
+                source=f"import of {path.name}" if path.is_file() else "import",
+                on_bad=on_bad,
+            )
+        except UsageError as error:
+            raise UsageError(f"{'standard input' if str(path) == '-' else short(path)}: {error}") from None
     if as_json:
         print_json(asdict(report))
     else:
@@ -159,7 +162,11 @@ def save(config: Path | None, path: Path | None, state: str | None) -> int:
 
 def _open_private(path: Path) -> TextIO:
     """Open a file of addresses so that only its owner can read it."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    except OSError as error:
+        way_out = "Make the folder writable, or name a file in another one."
+        raise NewsletterError(f"{short(path)} can't be written: {error.strerror}. {way_out}") from None
     return os.fdopen(descriptor, "w", encoding="utf-8", newline="")
 
 

@@ -5,13 +5,14 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard
 
 from pydantic import BaseModel, ValidationError
 
 from newsletter.config.example import find_entry
+from newsletter.config.places import find_exposed, find_missing, is_this_machine
 from newsletter.config.settings import Settings
 from newsletter.config.values import Table
 from newsletter.errors import ConfigError
@@ -30,19 +31,63 @@ def load_settings(path: Path | None, environ: Mapping[str, str] = os.environ) ->
     """
     chosen = path or Path(DEFAULT_NAME)
     raw = _read_toml(chosen) if path or chosen.exists() else {}
-    return _resolve(parse_settings(raw, str(chosen)), chosen.absolute().parent, environ)
+    settings, problems = _parse(raw)
+    resolved = _resolve(settings, chosen.absolute().parent, environ)
+    problems = _join(problems, [*find_missing(resolved), *find_exposed(resolved, chosen.absolute())])
+    if problems:
+        raise ConfigError(str(chosen), problems)
+    return resolved
 
 
 def parse_settings(raw: Mapping[str, object], path: str) -> Settings:
     """Return the settings that TOML tables mean; `path` is for messages. Raises ConfigError with all problems."""
+    settings, problems = _parse(raw)
+    if problems:
+        raise ConfigError(path, problems)
+    return settings
+
+
+def _parse(raw: Mapping[str, object]) -> tuple[Settings, list[tuple[str, str]]]:
+    """Return settings and problems; what has a problem is read as if it weren't there, so that all can be found."""
     try:
         # JSON mode is strict about types and still reads arrays as tuples and strings as paths.
         settings = Settings.model_validate_json(json.dumps(raw, default=str))
     except ValidationError as error:
-        raise ConfigError(path, [_problem(item) for item in error.errors()]) from None
-    if problems := _unready(settings):
-        raise ConfigError(path, problems)
-    return settings
+        problems = [_problem(item) for item in error.errors()]
+        rest = _without(raw, [item["loc"] for item in error.errors()])
+        if rest == raw:
+            return Settings(), problems
+        settings, more = _parse(rest)
+        return settings, _join(problems, more)
+    return settings, [*_unready(settings), *_open_passwords(settings)]
+
+
+def _join(problems: list[tuple[str, str]], more: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Add problems, but not for what has one already: only its default was looked at."""
+    known = [key for key, _ in problems]
+    return problems + [(key, text) for key, text in more if not any(f"{key}.".startswith(f"{had}.") for had in known)]
+
+
+def _without(raw: Mapping[str, object], places: Sequence[tuple[int | str, ...]]) -> dict[str, object]:
+    """Return a config without the keys that problems are about; without whole tables where a problem names no key."""
+    left = {name: dict(table) if isinstance(table, dict) else table for name, table in raw.items()}
+    for place in places:
+        table = left.get(str(place[0])) if place else None
+        if len(place) > 1 and isinstance(table, dict):
+            table.pop(str(place[1]), None)
+        elif place:
+            left.pop(str(place[0]), None)
+    return left
+
+
+def _open_passwords(settings: Settings) -> list[tuple[str, str]]:
+    """A password must not go over a network in the clear."""
+    relays = [("smtp", settings.smtp), *((f"smtp.relays[{at}]", one) for at, one in enumerate(settings.smtp.relays))]
+    return [
+        (f"{key}.tls", f'is "none", so the password for {relay.host} would go in the clear; write "starttls"')
+        for key, relay in relays
+        if relay.tls == "none" and relay.user and relay.host and not is_this_machine(relay.host)
+    ]
 
 
 def _unready(settings: Settings) -> list[tuple[str, str]]:
@@ -60,11 +105,17 @@ def _unready(settings: Settings) -> list[tuple[str, str]]:
 
 def _read_toml(path: Path) -> dict[str, object]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
+        return tomllib.loads(content.decode("utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(str(path), [("", "there is no such file; `newsletter init` writes one")]) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(str(path), [("", f"can't be read: {error}")]) from None
+    except OSError as error:
+        raise ConfigError(str(path), [("", f"can't be read: {error.strerror}")]) from None
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError(
+            str(path), [("", f"can't be read: line {line} is not UTF-8 text; save the file as UTF-8")]
+        ) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(str(path), [("", f"is not valid TOML: {error}")]) from None
 

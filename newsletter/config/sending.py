@@ -1,11 +1,10 @@
 """What can be configured about relays and about how fast mail may go. Frozen values."""
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
 
-from newsletter.config.values import Domain, Line, Table
+from newsletter.config.values import Domain, FilePath, Line, Table
 
 
 class Relay(Table):
@@ -15,11 +14,11 @@ class Relay(Table):
     port: int = Field(587, ge=1, le=65535, description="587 for STARTTLS, 465 for implicit TLS.")
     tls: Literal["starttls", "implicit", "none"] = Field("starttls", description="As for the first relay.")
     user: Line = Field("", description="User name, if the relay wants one.")
-    password_file: Path | None = Field(
+    password_file: FilePath | None = Field(
         None,
         description="A file with the password; or set NEWSLETTER_SMTP_PASSWORD_2 for the second relay, and so on.",
     )
-    ca_file: Path | None = Field(None, description="A PEM file of certificates to trust.")
+    ca_file: FilePath | None = Field(None, description="A PEM file of certificates to trust.")
     weight: int = Field(1, ge=1, le=1000, description="Its share of the connections.")
     connections: int = Field(10, ge=1, le=200, description="Connections held open at the same time, at most.")
     per_second: int = Field(0, ge=0, description="Messages it gets in any second, at most. 0 means no limit.")
@@ -38,11 +37,11 @@ class Smtp(Table):
         '"implicit" speaks TLS from the first byte. "none" is for a relay on this machine.',
     )
     user: Line = Field("", description="User name, if the relay wants one.")
-    password_file: Path | None = Field(
+    password_file: FilePath | None = Field(
         None,
         description="A file with the password; or set the environment variable NEWSLETTER_SMTP_PASSWORD.",
     )
-    ca_file: Path | None = Field(None, description="A PEM file of certificates to trust instead of the system's.")
+    ca_file: FilePath | None = Field(None, description="A PEM file of certificates to trust instead of the system's.")
     local_name: Line = Field("", description="The name said in EHLO; empty means this machine's.")
     connections: int = Field(10, ge=1, le=200, description="Connections held open at the same time.")
     timeout: float = Field(60.0, gt=0, le=3600, description="Seconds to wait for a reply to a command.")

@@ -6,7 +6,20 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from newsletter.config.sending import Pace, Smtp
-from newsletter.config.values import Address, Domain, Language, Line, OptionalUrl, Selector, Table, TimeZone, Url
+from newsletter.config.values import (
+    Address,
+    DatabaseUrl,
+    Domain,
+    FilePath,
+    Labels,
+    Language,
+    Line,
+    OptionalUrl,
+    Selector,
+    Table,
+    TimeZone,
+    Url,
+)
 
 
 class Publication(Table):
@@ -39,8 +52,8 @@ class Publication(Table):
 class Issues(Table):
     """How issue files are written and what is checked in them."""
 
-    folder: Path = Field(Path("issues"), description="Where issue files live, one Markdown file an issue.")
-    labels: tuple[str, ...] = Field(
+    folder: FilePath = Field(Path("issues"), description="Where issue files live, one Markdown file an issue.")
+    labels: Labels = Field(
         ("Why?", "How?", "Results"),
         description="The labelled parts of an entry, in the order they are shown.",
     )
@@ -65,7 +78,7 @@ class Issues(Table):
 class Templates(Table):
     """Where your own templates live."""
 
-    folder: Path | None = Field(
+    folder: FilePath | None = Field(
         None,
         description="A folder whose files replace the built-in templates of the same name, one by one. "
         'A file may start from the original with {% extends "default:email/issue.html" %}.',
@@ -75,7 +88,9 @@ class Templates(Table):
 class Site(Table):
     """The static site: pages and feeds as files."""
 
-    folder: Path = Field(Path("public"), description="Where pages and feeds are written, for any web server or CDN.")
+    folder: FilePath = Field(
+        Path("public"), description="Where pages and feeds are written, for any web server or CDN."
+    )
     index_entries: int = Field(20, ge=1, le=500, description="Issues on the front page.")
     feed_entries: int = Field(30, ge=1, le=500, description="Issues in each feed.")
     id_url: OptionalUrl = Field(
@@ -109,9 +124,11 @@ class Dkim(Table):
 
     domain: Domain = Field("", description="The domain that signs; empty means from_address's domain.")
     selector: Selector = Field("", description="The RSA key's DNS record is SELECTOR._domainkey.DOMAIN.")
-    key_file: Path | None = Field(None, description="The RSA private key: PEM, 2048 to 4096 bits.")
+    key_file: FilePath | None = Field(None, description="The RSA private key: PEM, 2048 to 4096 bits.")
     ed25519_selector: Selector = Field("", description="The same for an Ed25519 key (RFC 8463), if there is one.")
-    ed25519_key_file: Path | None = Field(None, description="The Ed25519 private key: PEM, in addition to RSA only.")
+    ed25519_key_file: FilePath | None = Field(
+        None, description="The Ed25519 private key: PEM, in addition to RSA only."
+    )
 
     @model_validator(mode="after")
     def _belong_together(self) -> "Dkim":
@@ -127,7 +144,9 @@ class Dkim(Table):
 class Outbox(Table):
     """Where mail goes when no relay is configured."""
 
-    folder: Path = Field(Path("outbox"), description="Mail is written here as .eml files when [smtp] host is empty.")
+    folder: FilePath = Field(
+        Path("outbox"), description="Mail is written here as .eml files when [smtp] host is empty."
+    )
 
 
 class Delivery(Table):
@@ -136,7 +155,7 @@ class Delivery(Table):
     patience_hours: float = Field(96.0, gt=0, le=240, description="Give up on a reader whose server defers for longer.")
     first_retry_minutes: float = Field(5.0, gt=0, description="Wait before the second try; doubles with each try.")
     longest_retry_minutes: float = Field(240.0, gt=0, description="The longest wait between two tries.")
-    journal: Path = Field(
+    journal: FilePath = Field(
         Path("journal"),
         description="Where a running sender notes what is on the wire; on a local disk. Read after a crash.",
     )
@@ -179,18 +198,18 @@ class Delivery(Table):
 class DatabaseSettings(Table):
     """Where readers and the ledger are kept."""
 
-    url: str = Field(
+    url: DatabaseUrl = Field(
         "sqlite:///newsletter.db",
         description="sqlite:///FILE, or postgresql://USER@HOST/NAME. The environment variable "
         "NEWSLETTER_DATABASE_URL goes before it, so that a password need not stand here.",
     )
-    backups: Path = Field(Path("backups"), description="The SQLite file is copied here before it is migrated.")
+    backups: FilePath = Field(Path("backups"), description="The SQLite file is copied here before it is migrated.")
 
 
 class Secret(Table):
     """The key behind every personal link."""
 
-    file: Path = Field(
+    file: FilePath = Field(
         Path("newsletter.secret"),
         description="Signs personal links and bounce addresses; made at first use. Keep it: without it, links in "
         "mail that is already out stop working.",

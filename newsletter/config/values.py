@@ -1,15 +1,20 @@
 """The kinds of values a setting can have, the sentence for each that is wrong, and what every table is like."""
 
 import re
+from pathlib import Path
 from typing import Annotated
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 
 def _url(value: str) -> str:
     if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", value):
         raise ValueError("is not an http(s) address without query; write it like https://news.example.org")
+    if re.search(r"[\"'`<>\\]", value):
+        raise ValueError("holds a quote, <, > or backslash; write it like https://news.example.org")
+    if "@" in value.split("/")[2]:
+        raise ValueError("holds a user name or password, which every reader would see; leave out what is before the @")
     return value.rstrip("/")
 
 
@@ -33,6 +38,42 @@ def _selector(value: str) -> str:
     if not re.fullmatch(r"(?i:[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.(?=.)|$))*", value):
         raise ValueError("is not a DKIM selector; write letters, digits and inner hyphens, like news-2024")
     return value.lower()
+
+
+def _path(value: object) -> object:
+    if isinstance(value, str) and not value.strip():
+        raise ValueError("is empty; name a file or folder, or leave the key out")
+    if isinstance(value, str) and "\0" in value:
+        raise ValueError("holds a null character, which no path may hold")
+    return value
+
+
+def _database(value: str) -> str:
+    scheme, _, rest = value.partition("://")
+    if scheme == "sqlite" and (not rest.startswith("/") or rest in ("/", "/:memory:")):
+        raise ValueError("must name a file, or the readers would be forgotten; write it like sqlite:///newsletter.db")
+    if scheme not in ("sqlite", "postgresql", "postgresql+psycopg", "postgres") or not rest:
+        raise ValueError("is no database this program works with; write sqlite:///FILE or postgresql://USER@HOST/NAME")
+    return value
+
+
+def _labels(labels: tuple[str, ...]) -> tuple[str, ...]:
+    seen: dict[str, str] = {}
+    for label in labels:
+        key = "".join(filter(str.isalnum, label.casefold()))
+        if not key:
+            raise ValueError(f"holds {label!r}, which has no letter")
+        if key in _METADATA:
+            raise ValueError(f"holds {label!r}, but Authors, Code and Identifier have a meaning of their own")
+        if key in seen:
+            raise ValueError(f"holds {seen[key]!r} and {label!r}, which can't be told apart; leave one out")
+        seen[key] = label
+    if not labels:
+        raise ValueError('is empty; name at least one, like ["Why?"]')
+    return labels
+
+
+_METADATA = ("author", "authors", "code", "identifier")
 
 
 def _language(value: str) -> str:
@@ -61,6 +102,9 @@ Selector = Annotated[str, AfterValidator(_selector)]
 Language = Annotated[str, AfterValidator(_language)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 Line = Annotated[str, AfterValidator(_one_line)]
+Labels = Annotated[tuple[str, ...], AfterValidator(_labels)]
+DatabaseUrl = Annotated[str, AfterValidator(_database)]
+FilePath = Annotated[Path, BeforeValidator(_path)]
 
 
 class Table(BaseModel):

@@ -9,13 +9,21 @@ it was given then, whatever we have heard about it since.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from newsletter.delivery.journal import Journal
+from newsletter.model.control import Control, Stage
 from newsletter.model.delivery import Delivery, Settlement
+from newsletter.store.controls import halt_edition, load_control
 from newsletter.store.database import Database
-from newsletter.store.deliveries import claim_deliveries, release_deliveries, renew_leases, settle_deliveries
+from newsletter.store.deliveries import (
+    claim_deliveries,
+    list_departed,
+    release_deliveries,
+    renew_leases,
+    settle_deliveries,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,20 @@ class Page:
 
     def __len__(self) -> int:
         return len(self.settlements) + len(self.returned)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a page brought: claims, what was settled, held readers who have left since, and whether to go on.
+
+    `through` says that everything due was asked for and nobody was there.
+    """
+
+    claimed: Sequence[Delivery]
+    settled: Sequence[Settlement]
+    departed: Sequence[int]
+    control: Control
+    through: bool
 
 
 class Books:
@@ -94,15 +116,15 @@ class Books:
         rest = self._held - written
         self._page.returned += [number for number in sorted(rest) if not self.ledger.journal.knows(number)]
 
-    async def turn_page(self, *, claim: bool) -> tuple[list[Delivery], list[Settlement]]:
-        """Write the page down and claim up to `ahead`; return what was claimed and what was settled.
+    async def turn_page(self, *, claim: bool, stage: Stage = Stage.REST) -> Turn:
+        """Write the page down, and claim up to `ahead` of the stages up to `stage`.
 
         Raises StoreError; the page is kept then.
         """
         page, self._page = self._page, Page()
         want = self.ledger.ahead - len(self._held) + len(page) if claim else 0
         try:
-            claimed, lost = await asyncio.to_thread(self._write, page, want)
+            turn, lost = await asyncio.to_thread(self._write, page, want, stage)
         except BaseException:
             self._doubtful = True
             self._page.settlements[:0] = page.settlements
@@ -112,12 +134,13 @@ class Books:
         for delivery_id in (*settled, *page.returned):
             self.ledger.journal.forget(delivery_id)
             self._held.discard(delivery_id)
-        fresh = [delivery for delivery in claimed if delivery.id not in self._held]  # one of each at a time
+        fresh = [delivery for delivery in turn.claimed if delivery.id not in self._held]  # one of each at a time
         self._held.update(delivery.id for delivery in fresh)
-        return fresh, [settlement for settlement in page.settlements if settlement.delivery_id not in lost]
+        told = [settlement for settlement in page.settlements if settlement.delivery_id not in lost]
+        return replace(turn, claimed=fresh, settled=told)
 
-    def _write(self, page: Page, want: int) -> tuple[Sequence[Delivery], set[int]]:
-        """Return what was claimed, and which answers came too late: those rows were taken from us."""
+    def _write(self, page: Page, want: int, stage: Stage) -> tuple[Turn, set[int]]:
+        """Return what the ledger says, and which answers came too late: those rows were taken from us."""
         ledger, now = self.ledger, self.ledger.clock()
         with ledger.database.transaction() as connection:
             lost = settle_deliveries(connection, ledger.owner, page.settlements)
@@ -125,9 +148,21 @@ class Books:
             due = abs(now - self._leased_at) > ledger.lease / 3  # a clock may be set back, too
             if due:
                 renew_leases(connection, ledger.owner, now + ledger.lease)
+            departed = list_departed(connection, ledger.owner)
+            control = load_control(connection, ledger.edition_id)
             claimed: Sequence[Delivery] = ()
             if want > 0:
                 until = now + ledger.lease
-                claimed = claim_deliveries(connection, ledger.edition_id, ledger.owner, until, now, want)
+                claimed = claim_deliveries(connection, ledger.edition_id, ledger.owner, until, now, want, stage)
         self._leased_at = now if due else self._leased_at
-        return claimed, {settlement.delivery_id for settlement in lost}
+        turn = Turn(claimed, page.settlements, departed, control, through=want > 0 and not claimed)
+        return turn, {settlement.delivery_id for settlement in lost}
+
+    async def halt(self, reason: str) -> Control:
+        """Halt the edition, and return how it stands then."""
+        return await asyncio.to_thread(self._halt, reason)
+
+    def _halt(self, reason: str) -> Control:
+        ledger = self.ledger
+        with ledger.database.transaction() as connection:
+            return halt_edition(connection, ledger.edition_id, ledger.clock(), reason).after

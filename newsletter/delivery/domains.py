@@ -21,7 +21,7 @@ _REMEMBERED: Final = 10_000  # more domains than that are looked through for idl
 _FORGET_EVERY: Final = 60.0  # seconds
 _COUNT_EVERY: Final = 0.2  # seconds
 _SHORTEST_SPAN: Final = 0.5  # seconds; less says nothing about a rate
-_UNMEASURED: Final = 1.0  # mails a second that one place on the wire is good for at the least
+_GUESSED: Final = 50.0  # mails a second that one place on the wire is good for, as long as nobody knows
 
 
 class Queue:
@@ -53,7 +53,7 @@ class Queue:
     def rate(self) -> float:
         """Return how many mails a second may go; as far as known, where only their number on the wire is limited."""
         rate = self.meter.rate
-        return min(rate, max(self._speed, self.most * _UNMEASURED)) if self.most else rate
+        return min(rate, self._speed or self.most * _GUESSED) if self.most else rate
 
     def wait(self, now: float) -> float:
         """Return the seconds until a mail may go, infinite when that takes an answer first."""
@@ -66,11 +66,17 @@ class Queue:
         if self.meter.limited:
             self.meter.take(now)
 
+    def set_aside(self, mail: Mail, now: float) -> None:
+        """Keep a mail until it may go."""
+        if not self.aside:
+            self._done, self._since = 0, now
+        self.aside.append(mail)
+
     def finish(self, now: float) -> None:
         """Count an answer to a mail that was on the wire."""
         self.flight = max(0, self.flight - 1)
         self._done += 1
-        if now - self._since >= 1.0:
+        if self.aside and now - self._since >= 1.0:  # what can't keep it busy doesn't show how fast it is
             self._speed = self._done / (now - self._since)
             self._done, self._since = 0, now
 

@@ -13,7 +13,7 @@ never left is given back. What even then has no answer is left to the journal an
 import asyncio
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,9 +25,12 @@ from newsletter.delivery.books import Books, Ledger
 from newsletter.delivery.exchange import Prepared, Result
 from newsletter.delivery.lanes import Lane, Mail, Transport
 from newsletter.delivery.policy import Fault, Phase, decide_outcome, decide_settlement, describe_fault
+from newsletter.delivery.stages import Halt, NextStage, Stages
 from newsletter.errors import StoreError, TransportError
+from newsletter.model.control import Control
 from newsletter.model.delivery import Accepted, Delivery, DeliveryState, Outcome, Refused, Reply, Settlement
 
+RUNNING: Final = Control()
 PHASES: Final = tuple(Phase)
 """The journal keeps a phase as its number here; add only at the end."""
 
@@ -50,7 +53,10 @@ Compose = Callable[[Delivery], Mail]
 
 @dataclass(slots=True)
 class Tally:
-    """What one run did. `recovered` were left by a dead worker; `stopped` says that it was asked to end early."""
+    """What one run did. `recovered` were left by a dead worker; `stopped` says that it was asked to end early.
+
+    `control` is what ended it, when the edition was paused, cancelled or halted.
+    """
 
     sent: int = 0
     deferred: int = 0
@@ -58,6 +64,7 @@ class Tally:
     unknown: int = 0
     recovered: int = 0
     stopped: bool = False
+    control: Control = RUNNING
 
     @property
     def done(self) -> int:
@@ -93,6 +100,8 @@ class Engine:
         self.tally = Tally()
         self._desk = desk
         self._books = Books(desk.ledger)
+        self._stages = Stages(desk.rules)
+        self._alarm = False  # answers look wrong: nothing is begun until the books have judged them
         self._pool = ThreadPoolExecutor(os.cpu_count(), "compose")
         self._ready: deque[Mail] = deque()
         self._lanes: set[Lane] = set()
@@ -184,7 +193,7 @@ class Engine:
                 await lane.close()
 
     async def _mail_is_ready(self) -> bool:
-        while not self._ready and not self._ending:
+        while (self._alarm or not self._ready) and not self._ending:
             self._mail.clear()
             self._news.set()
             await self._mail.wait()
@@ -225,7 +234,7 @@ class Engine:
                 await self._ended.wait()
 
     def _next(self) -> Mail | None:
-        return None if self._ending or not self._ready else self._ready.popleft()
+        return None if self._ending or self._alarm or not self._ready else self._ready.popleft()
 
     def _begin(self, mail: Mail) -> None:
         if self._books.expired:
@@ -275,8 +284,11 @@ class Engine:
         desk = self._desk
         self._note(delivery, phase, outcome.reply)
         self._retried.discard(delivery.id)
-        self._books.settle(decide_settlement(delivery, outcome, desk.ledger.clock(), desk.rules, desk.jitter()))
-        if self._books.low:
+        settlement = decide_settlement(delivery, outcome, desk.ledger.clock(), desk.rules, desk.jitter())
+        self._books.settle(settlement)
+        self._stages.count(settlement)
+        self._alarm = self._stages.alarm
+        if self._books.low or self._alarm:
             self._news.set()
 
     def _note(self, delivery: Delivery, phase: Phase, reply: Reply) -> None:
@@ -300,10 +312,43 @@ class Engine:
             await self._turn_page()
 
     async def _turn_page(self, *, claim: bool = True) -> None:
-        claimed, settled = await self._books.turn_page(claim=claim and not self._ending)
-        self.tally.count(settled)
-        self._desk.on_progress(self.tally)
-        await self._prepare(claimed)
+        """Turn a page, and one more for each stage that is through."""
+        while True:
+            turn = await self._books.turn_page(claim=claim and not self._ending, stage=self._stages.stage)
+            self.tally.count(turn.settled)
+            self._desk.on_progress(self.tally)
+            self._drop(turn.departed)
+            await self._prepare(turn.claimed)
+            if not turn.control.runs:
+                self._stop_for(turn.control)
+            elif not await self._advance(through=turn.through):
+                return
+            if self._ending:
+                return
+
+    async def _advance(self, *, through: bool) -> bool:
+        """Begin the next stage when this one is through and well received, or halt; return whether there is a next."""
+        move = self._stages.decide(self._books.waiting, claimed_none=through)
+        if isinstance(move, Halt):
+            self._stop_for(await self._books.halt(move.reason))
+        elif isinstance(move, NextStage):
+            self._stages.advance()
+            return True
+        return False
+
+    def _stop_for(self, control: Control) -> None:
+        """End gracefully: an operator, or the engine itself, has stopped the edition."""
+        self.tally.control = control
+        self._end()
+
+    def _drop(self, departed: Collection[int]) -> None:
+        """Give back the mails of readers who have left since they were claimed; the ledger cancels them."""
+        if not departed:
+            return
+        gone = {mail.key.id for mail in self._ready}.intersection(departed)
+        self._ready = deque(mail for mail in self._ready if mail.key.id not in gone)
+        for delivery_id in gone:
+            self._books.give_back(delivery_id)
 
     async def _prepare(self, claimed: Sequence[Delivery]) -> None:
         """Compose, and sign, off the event loop; lanes begin with the first while the last are being made."""

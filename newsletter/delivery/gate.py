@@ -6,8 +6,9 @@ is `delivery.meter`; what the ledger writes is `delivery.books`.
 Mails go in the order they came. A mail whose domain may get nothing now is set aside with its like, and others pass it
 by. So that one slow domain doesn't fill all that is claimed, only what it may get within `HOLD` seconds is kept at
 hand, and of all slow domains together no more than half of what is claimed; the rest is given back to the ledger with
-the time at which its turn may come. That time is computed from how fast the domain is now. Whoever would wait for more
-than `SOON` comes back after half of it, and is judged again: a domain that recovers is not held to what it once was.
+the time at which its turn comes, as fast as the domain is now. Nobody stays away for much longer than `REST`, or the
+domain would be held to what it once was when it recovers: whoever is early is given back again. When very many are
+given back they stay longer, so that no more than about `RETURNS` a second come and go.
 
 With no limit configured, and as long as nobody complains, none of this costs more than a queue.
 """
@@ -16,7 +17,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from heapq import heappop, heappush
-from math import inf, nextafter
+from math import inf
 from typing import Final
 
 from newsletter import config
@@ -34,14 +35,20 @@ OVERALL: Final = "all"
 HOLD: Final = 10.0
 """Seconds' worth of mails that a slow domain has at hand."""
 
-SOON: Final = 120.0
-"""Seconds up to which a turn in the ledger is believed as it is computed."""
+REST: Final = 60.0
+"""Seconds that mails stay in the ledger before they are judged again, if their turn comes later."""
+
+RETURNS: Final = 500.0
+"""Mails a second that are judged again when there are very many."""
 
 EARLY: Final = 2.0
 """Seconds by which mails are back before their turn."""
 
 PULSE: Final = 0.01
 """Seconds that are waited at least: waking every lane for each mail costs more than it gains."""
+
+_TICK: Final = 1e-6  # seconds; so that a wait that is over is over by every rounding
+_GOLDEN: Final = 0.6180339887  # its multiples, less their whole parts, are spread evenly over 0 to 1
 
 Return = tuple[Delivery, datetime]
 """A delivery to give back to the ledger, and when it is due again."""
@@ -96,7 +103,7 @@ class Gate:
             return None
         if self._overall is not None:
             needed = max(needed, self._overall.wait(self._clock()))
-        return max(needed, PULSE) if needed > 0 else 0.0
+        return max(needed + _TICK, PULSE) if needed > 0 else 0.0
 
     def finish(self, mail: Mail, result: Result) -> bool:
         """Take note of the answer to a mail that was handed out; return whether lanes that wait should look again."""
@@ -185,8 +192,9 @@ class Gate:
         """Return when to try again who comes behind those at hand, and behind those that the ledger has already."""
         queue.owed += 1
         self._owed += 1
-        turn = (ahead + queue.owed) / queue.rate
-        due = now + max(1.0, max(min(turn, SOON), turn / 2) - EARLY)
+        turn = (ahead + queue.owed) / queue.rate - EARLY
+        spread = 0.5 + self._owed * _GOLDEN % 1  # so that those who were given back together don't return together
+        due = now + max(1.0, min(turn, spread * (REST + self._owed / RETURNS)))
         self._due = max(self._due, due)
         return due
 
@@ -231,7 +239,7 @@ class Gate:
                 queue.hand_out(now)
                 return mail
             self._slow += not queue.aside
-            queue.aside.append(mail)
+            queue.set_aside(mail, now)
             self._aside += 1
             self._schedule(queue, now)
         return None
@@ -240,10 +248,8 @@ class Gate:
         """Note a queue's turn. One that waits for an answer gets its turn when that comes."""
         if queue.aside and not queue.scheduled and not queue.full:
             wait = queue.meter.wait(now)
-            # So small a wait that the clock can't show it would be found to be over, and not over, forever.
-            due = max(now + wait, nextafter(now, inf)) if wait else now
             self._number += 1
-            heappush(self._turns, (due, self._number, queue))
+            heappush(self._turns, (now + wait + _TICK if wait else now, self._number, queue))
             queue.scheduled = True
 
     def _finish_paced(self, mail: Mail, result: Result) -> bool:

@@ -88,9 +88,11 @@ class Journal:
             os.pwrite(descriptor, _header(owner, boot, ledger), 0)
             unnamed.rename(path)
         except OSError as error:
-            unnamed.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # where the folder is none, there is nothing to tidy up
+                unnamed.unlink(missing_ok=True)
             raise StoreError(
-                f"{path}: the sender's journal can't be made: {error.strerror}. Nothing was sent."
+                f"{path}: the sender's journal can't be made: {error.strerror}. Nothing was sent: make room, give this "
+                "user the right to write there, or name another folder in [delivery] journal."
             ) from None
         return cls(path, descriptor, mmap.mmap(descriptor, size), slots)
 

@@ -1,9 +1,10 @@
 """The relay: opens connections to it, secured and logged in, and wears each one out before the next.
 
-Owns what stands in the way of a connection, told as a Fault in the server's words. Refuses to go on without TLS where
-it is asked for: neither password nor mail is sent.
+Owns what stands in the way of a connection, told as a Fault in the server's words, and how much the relay gets: a lane
+without tokens waits for them. Refuses to go on without TLS where it is asked for: neither password nor mail is sent.
 """
 
+import asyncio
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,27 +16,83 @@ import aiosmtplib
 from newsletter.config import Smtp
 from newsletter.delivery.exchange import Result
 from newsletter.delivery.lanes import Lane, Mail
+from newsletter.delivery.meter import Meter
+from newsletter.delivery.pace import is_complaint
 from newsletter.delivery.policy import Fault, Phase, parse_reply
 from newsletter.delivery.wire import Wire
 from newsletter.errors import TransportError
 from newsletter.model.delivery import Reply
 
 _QUIT_TIMEOUT: Final = 5.0
+_PULSE: Final = 0.01  # seconds that a lane waits at the least
+_CLOSING: Final = 421
 _SMTPUTF8: Final = b" SMTPUTF8\r\n"
 _NO_SMTPUTF8: Final = Result(
     Phase.RCPT, Reply(553, "5.6.7", "the address isn't ASCII, and the relay doesn't offer SMTPUTF8")
 )
 
 
+class RelayPace:
+    """What all connections to a relay together may hand over, and what it bears. `meter` None: as much as goes."""
+
+    def __init__(
+        self, meter: Meter | None = None, *, adapt: bool = True, clock: Callable[[], float] = monotonic
+    ) -> None:
+        self._meter = meter
+        self._adapt = adapt and meter is not None
+        self._clock = clock
+        self._answers = 0
+        self._since = clock()
+
+    @property
+    def open(self) -> bool:
+        """Return whether a mail may be handed over now."""
+        return self._meter is None or not self._meter.limited or not self._meter.wait(self._clock())
+
+    def take(self) -> None:
+        """Count a mail that is handed over."""
+        if self._meter is not None and self._meter.limited:
+            self._meter.take(self._clock())
+
+    async def wait(self, stopped: asyncio.Event) -> None:
+        """Wait until a mail may be handed over, or `stopped`."""
+        while self._meter is not None and not stopped.is_set():
+            needed = self._meter.wait(self._clock())
+            if not needed:
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(needed, _PULSE)):
+                    await stopped.wait()
+
+    def note(self, result: Result) -> None:
+        """Slow down when the relay itself puts mail off: a 4xx to MAIL, which names no reader yet.
+
+        A 421 is about one connection, such as one that has carried enough.
+        """
+        self._answers += 1
+        if self._meter is None or not self._adapt:
+            return
+        reply = result.reply
+        if result.phase is Phase.MAIL and reply.code != _CLOSING and is_complaint(reply):
+            now = self._clock()
+            if self._meter.bearing is None:
+                self._meter.remember(self._answers - 1)
+            self._meter.complain(now, lambda: self._answers / max(1.0, now - self._since))
+            self._answers, self._since = 0, now
+        elif self._meter.bearing is not None and reply.code:
+            self._meter.note(self._clock(), accepted=reply.code < 400)
+
+
 class RelayTransport:
     """Connections to one relay."""
 
-    def __init__(self, smtp: Smtp, password: str) -> None:
+    def __init__(self, smtp: Smtp, password: str, pace: RelayPace | None = None) -> None:
         self.name = f"{smtp.host}:{smtp.port}"
         self.width = smtp.connections
         self._smtp = smtp
         self._password = password
         self._context = _make_tls_context(smtp)
+        self._pace = pace or RelayPace()
 
     async def open_lane(self) -> Lane | Fault:
         """Connect, secure, log in; return a lane, or what stood in the way."""
@@ -51,7 +108,7 @@ class RelayTransport:
             if smtp.user:
                 phase = Phase.AUTH
                 await wire.login(smtp.user, self._password)
-            return _RelayLane(wire, smtp)
+            return _RelayLane(wire, smtp, self._pace)
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             wire.close()
             return Fault(_reply_of(error), Phase.TLS if _is_tls(error) else phase)
@@ -77,8 +134,10 @@ class RelayTransport:
 class _RelayLane:
     """One connection; it is worn out after its share of messages or its time."""
 
-    def __init__(self, wire: Wire, smtp: Smtp) -> None:
+    def __init__(self, wire: Wire, smtp: Smtp, pace: RelayPace) -> None:
         self._wire = wire
+        self._pace = pace
+        self._stopped = asyncio.Event()
         self._left = smtp.messages_per_connection
         self._until = monotonic() + smtp.connection_minutes * 60
 
@@ -97,23 +156,40 @@ class _RelayLane:
         before_body: Callable[[Mail], None],
         on_result: Callable[[Mail, Result], None],
     ) -> None:
-        """Hand over mails (`delivery.lanes`)."""
+        """Hand over mails (`delivery.lanes`), as many as the relay may have; wait for its tokens."""
+        starved = True
 
         def take_one() -> Mail | None:
-            mail = None if self._worn else next_mail()
+            nonlocal starved
+            if self._worn:
+                return None
+            if not self._pace.open:
+                starved = True
+                return None
+            mail = next_mail()
             while mail is not None and _SMTPUTF8 in mail.envelope and not self._wire.supports_extension("smtputf8"):
                 on_result(mail, _NO_SMTPUTF8)
                 mail = next_mail()
-            self._left -= mail is not None
+            if mail is not None:
+                self._left -= 1
+                self._pace.take()
             return mail
 
-        try:
-            await self._wire.pump(take_one, before_body, on_result)
-        except aiosmtplib.SMTPException:
-            self._wire.close()  # the server closed it while it was idle: nothing was asked for yet
+        def hear(mail: Mail, result: Result) -> None:
+            self._pace.note(result)
+            on_result(mail, result)
+
+        while starved and self.usable and not self._stopped.is_set():
+            await self._pace.wait(self._stopped)
+            starved = False
+            try:
+                await self._wire.pump(take_one, before_body, hear)
+            except aiosmtplib.SMTPException:
+                self._wire.close()  # the server closed it while it was idle: nothing was asked for yet
 
     def stop(self) -> None:
         """Begin no further mail."""
+        self._stopped.set()
         self._wire.stop()
 
     async def close(self) -> None:

@@ -84,10 +84,11 @@ def _check_schemeless(address: str) -> Fault:
 def _check_web(address: str, rest: str) -> Fault | None:
     scheme = address.split(":", 1)[0].lower()
     if not re.match(r"//[^/]", rest):
-        right = f"{scheme}://{rest.lstrip('/')}"
-        return _malformed(
-            f"{address} doesn't start with {scheme}:// and a host.", f"Write {right}." if rest.strip("/") else ""
-        )
+        host_on = rest.lstrip("/")
+        if not host_on:
+            hint = f"Write the whole address, such as {scheme}://example.org/page."
+            return _malformed(f"{address} is only the beginning of an address.", hint)
+        return _malformed(f"{address} doesn't start with {scheme}:// and a host.", f"Write {scheme}://{host_on}.")
     if re.search(r"[\s\\<>\"]", address):
         hint = "Write a space as %20, or check where the address ends."
         return _malformed(f"{address} holds a space or a character that no address may hold.", hint)

@@ -10,6 +10,9 @@ from newsletter.model.issue import Issue
 from newsletter.sanitise import check_html
 
 PLACEHOLDER = re.compile(r"(?<![\w-])(?:TK(?:TK)*|TODO|FIXME|XXX|(?i:lorem ipsum))(?![\w-])")
+PARTS = re.compile(r"[/?=&]")
+"""What keeps the words of an address apart."""
+
 _LAST_STRUCTURAL = 3
 """Headings up to this level are title, sections and entries; whatever a run stands below, its own start deeper."""
 
@@ -39,8 +42,7 @@ def check_titles(issue: Issue, file: File, findings: Findings) -> None:
     for section in issue.sections:
         _note_placeholder(section.title, section.line, file, findings)
         for entry in section.entries:
-            # An address's words stand apart by slashes and the like.
-            _note_placeholder(f"{entry.title} {re.sub(r'[/?=&]', ' ', entry.url)}", entry.line, file, findings)
+            _note_placeholder(f"{entry.title} {PARTS.sub(' ', entry.url)}", entry.line, file, findings)
             for author in entry.authors:
                 if match := PLACEHOLDER.search(author):
                     _placeholder(match[0], file.find(author, entry.line + 1, len(file.lines)), findings)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from datetime import date
 
+from newsletter.issues.check_text import PARTS, PLACEHOLDER
 from newsletter.issues.check_works import EarlierWork, title_key
 from newsletter.issues.identifiers import parse_identifier
 from newsletter.issues.parse import default_slug
@@ -65,7 +66,8 @@ def _scan_entries(text: bytes) -> Iterator[tuple[str, Identifier | None, int]]:
             if current:
                 yield current
             is_entry = match["signs"] == b"###"
-            current = (*_read_heading(match["heading"].decode("utf-8", "replace")), line) if is_entry else None
+            found = _read_heading(match["heading"].decode("utf-8", "replace")) if is_entry else None
+            current = (*found, line) if found else None
         elif not fence and current:
             identifier = _read_identifier(match["id"].decode("utf-8", "replace"))
             current = (current[0], identifier or current[1], current[2])
@@ -87,13 +89,21 @@ def _next_fence(fence: bytes, match: re.Match[bytes]) -> bytes:
     return b"" if closes else fence
 
 
-def _read_heading(text: str) -> tuple[str, Identifier | None]:
+def _read_heading(text: str) -> tuple[str, Identifier | None] | None:
+    """Return an entry's title and identifier; None where a placeholder stands for either: that was no work yet."""
+    title, url = _split_heading(text)
+    if PLACEHOLDER.search(f"{title} {PARTS.sub(' ', url)}"):
+        return None
+    return title, parse_identifier(url)
+
+
+def _split_heading(text: str) -> tuple[str, str]:
     simple = _LINK.fullmatch(text.strip())
     if simple:
-        return " ".join(simple["title"].split()), parse_identifier(simple["url"])
+        return " ".join(simple["title"].split()), simple["url"]
     tokens = parse_inline(re.sub(r"\s*\{#[^{}]*\}\s*$", "", text))
     url = next((str(token.attrs.get("href", "")) for token in tokens if token.type == "link_open"), "")
-    return " ".join(plain_text(tokens).split()), parse_identifier(url)
+    return " ".join(plain_text(tokens).split()), url
 
 
 def _read_identifier(text: str) -> Identifier | None:

@@ -215,7 +215,8 @@ def _script(mark: str, shown: str) -> str:
     if mark == "^" and shown in _RAISED:
         return _RAISED[shown]
     small = str(unicodeit.replace(f"{mark}{{{shown}}}" if len(shown) > 1 else f"{mark}{shown}"))
-    return f"{mark}{_wrapped(shown)}" if set(small) & set("^_{}\\") else small
+    bare = f"{mark}{shown}" if len(shown) <= 1 else f"{mark}({shown})"  # e^iπ would read as (e^i)π
+    return bare if set(small) & set("^_{}\\") else small
 
 
 @lru_cache(maxsize=4096)

@@ -145,18 +145,23 @@ def _advise(reason: str) -> str | None:
     return next((advice for sign, advice in _ADVICE if sign in reason), None)
 
 
+_ENCODED = "In a password, write @ as %40, / as %2F and : as %3A; a port is a number."
+
+
 def _parse_url(url: str) -> URL:
     wanted = "Write sqlite:///FILE or postgresql://USER@HOST/NAME in [database] url."
     try:
         parsed = make_url(url)
-    except ArgumentError:
-        raise StoreError(f"The database's address can't be understood. {wanted}") from None
+    except (ArgumentError, ValueError):  # a port that is no number is a ValueError
+        raise StoreError(f"The database's address can't be understood. {wanted} {_ENCODED}") from None
     kind = parsed.drivername
     if kind == "sqlite":
         if parsed.database in (None, "", ":memory:"):
             raise StoreError(f"A database in memory would forget its readers. {wanted}")
         return parsed
     if kind in ("postgresql", "postgres", "postgresql+psycopg"):
+        if url.count("@") > 1:  # what is read as the host may be the rest of a password, and messages name hosts
+            raise StoreError(f"The database's address has more than one @. {_ENCODED}")
         return parsed.set(drivername="postgresql+psycopg")
     raise StoreError(f"{kind} is not a database this program works with. {wanted}")
 

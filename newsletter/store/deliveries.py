@@ -147,6 +147,13 @@ def renew_leases(connection: Connection, owner: str, lease_until: datetime) -> i
     return connection.execute(statement).rowcount
 
 
+def list_departed(connection: Connection, owner: str) -> list[int]:
+    """Return which deliveries that `owner` holds are of readers who have left or were suspended since."""
+    gone = subscribers.c.state != "active"
+    statement = select(deliveries.c.id).join(subscribers, subscribers.c.id == deliveries.c.subscriber_id)
+    return list(connection.execute(statement.where(_held_by(owner), gone)).scalars())
+
+
 def list_claimed(connection: Connection, owner: str) -> list[Delivery]:
     """Return what `owner` has claimed and not settled, in the order of their numbers."""
     rows = connection.execute(select(deliveries).where(_held_by(owner)).order_by(deliveries.c.id))

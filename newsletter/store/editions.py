@@ -19,6 +19,7 @@ from sqlalchemy import (
     Select,
     insert,
     literal,
+    or_,
     select,
     update,
 )
@@ -93,6 +94,8 @@ def freeze_edition(connection: Connection, edition: Edition, source: str, now: d
 def correct_edition(connection: Connection, edition: Edition, source: str, now: datetime) -> StoredEdition:
     """Add a revision for the site and feeds; the mail stays as it was sent, and nobody is mailed.
 
+    As long as no mail has been begun at all, the mail takes the correction, too.
+
     The same source again changes nothing; an edition that was never mailed is frozen anew. Raises NotFoundError for an
     issue that was never published, UsageError for a changed date: it orders the archive and the feeds for good.
     """
@@ -109,7 +112,9 @@ def correct_edition(connection: Connection, edition: Edition, source: str, now: 
     if _current_source(connection, row) != source:
         number = row.revision + 1
         _add_revision(connection, row.id, number, source, "correct", now)
-        changes = {"revision": number, "updated_at": max(now, row.published_at)}
+        changes: dict[str, Any] = {"revision": number, "updated_at": max(now, row.published_at)}
+        if _is_untouched(connection, row.id):
+            changes |= _contents(edition)
         connection.execute(update(editions).where(editions.c.id == row.id).values(changes))
     return _load(connection, edition.slug)
 
@@ -241,6 +246,20 @@ def _check_unchanged(slug: str, before: str, after: str) -> None:
 def _contents(edition: Edition) -> dict[str, Any]:
     names = ("issue_date", "title", "subject", "preheader", "language", "page_url", "html", "text", "hash")
     return {**{name: getattr(edition, name) for name in names}, "sender": asdict(edition.sender)}
+
+
+def _is_untouched(connection: Connection, edition_id: int) -> bool:
+    """Return whether no mail of an edition was ever begun, so that nobody can have its old contents."""
+    begun = or_(deliveries.c.state.not_in(["queued", "cancelled"]), deliveries.c.attempts > 0)
+    statement = select(deliveries.c.id).where(deliveries.c.edition_id == edition_id, begun).limit(1)
+    return connection.execute(statement).one_or_none() is None
+
+
+def list_lookalikes(connection: Connection, edition: Edition) -> list[str]:
+    """Return the slugs of other editions with this one's date and title: most likely the same issue, renamed."""
+    same = (editions.c.issue_date == edition.issue_date) & (editions.c.title == edition.title)
+    statement = select(editions.c.slug).where(same, editions.c.slug != edition.slug)
+    return [str(slug) for slug in connection.execute(statement.order_by(editions.c.slug)).scalars()]
 
 
 def _add_revision(

@@ -1,12 +1,17 @@
-"""A relay that says what it is told to, a ledger with readers in it, and an edition to send."""
+"""Relays that say what they are told to, a ledger with readers in it, and an edition to send."""
 
 import asyncio
+import os
+import shutil
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 from sqlalchemy import insert
@@ -145,6 +150,45 @@ class Relay:
                 sender = line.split("<")[1].split(">")[0]
             elif phase == "rcpt":
                 recipient = line.split("<")[1].split(">")[0]
+
+
+StartSink = Callable[..., int]
+
+
+@pytest.fixture
+def start_sink() -> Iterator[StartSink]:
+    """Starts Postfix's smtp-sink with options and returns its port."""
+    found = shutil.which("smtp-sink", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if found is None:
+        reason = "smtp-sink isn't installed (Debian's package postfix has it)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{reason}, and CI must test with it")
+        pytest.skip(reason)
+    running: list[subprocess.Popen[bytes]] = []
+
+    def start(*options: str) -> int:
+        port = find_free_port()
+        user = ["-u", "nobody"] if os.geteuid() == 0 else []  # it refuses to run as root
+        sink = subprocess.Popen([found, *user, *options, f"127.0.0.1:{port}", "100"], cwd=Path("/"))
+        running.append(sink)
+        _wait_for_sink(port, sink)
+        return port
+
+    yield start
+    for sink in running:
+        sink.terminate()
+        sink.wait(10)
+
+
+def _wait_for_sink(port: int, sink: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        assert sink.poll() is None, "smtp-sink didn't start"
+        # Looked up, not connected to: a connection would use up what a fault is counted in.
+        if f":{port:04X} 00000000:0000 0A" in Path("/proc/net/tcp").read_text(encoding="ascii"):
+            return
+        time.sleep(0.02)
+    raise AssertionError("smtp-sink doesn't listen")
 
 
 @pytest.fixture

@@ -157,6 +157,7 @@ class Run:
     drain: float = 5.0
     compose: Compose | None = None
     lease: timedelta = timedelta(minutes=30)
+    rules: Rules = field(default_factory=Rules)
 
     def desk(
         self, transport: Transport, progress: Callable[[Tally], None], owner: str, ledger: Database | None = None
@@ -167,7 +168,7 @@ class Run:
                 ledger or self.database, journal, self.stored.id, owner, self.lease, self.ahead, lambda: self.now
             ),
             transport=transport,
-            rules=Rules(),
+            rules=self.rules,
             compose=self.compose or make_compose(self.stored.edition, self.stored.published_at, KEY, None),
             jitter=lambda: 1.0,
             drain=timedelta(seconds=self.drain),

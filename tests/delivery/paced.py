@@ -78,6 +78,24 @@ class Server:
         return TAKEN
 
 
+def feed(gate: Gate, clock: Clock, server: Server, seconds: float, lanes_rate: float = 2000.0) -> Counter[str]:
+    """Let lanes take what the gate gives them, to a domain that never runs out of readers; count the answers."""
+    counts: Counter[str] = Counter()
+    until, step = clock.now + seconds, 0.01
+    while clock.now < until:
+        for _ in range(int(lanes_rate * step)):
+            if len(gate) < 20:
+                gate.extend(mail(number, "slow.example") for number in range(20))
+            popped = gate.pop()
+            if popped is None:
+                break
+            result = server.answer(clock.now)
+            gate.finish(popped, result)
+            counts["taken" if result is TAKEN else "put off"] += 1
+        clock.now += step
+    return counts
+
+
 @dataclass
 class Press:
     """What the engine and the ledger do, without a wire: claim ahead, hand out, hear, give back, in simulated time.
@@ -156,5 +174,5 @@ class Press:
         assert due_at > self.clock.wall()
         self.held -= 1
         self.postponed += 1
-        reply = reader.reply or Reply(0, "", PACED)
-        heappush(self.waiting, (due_at, reader.id, replace(reader, reply=reply, next_attempt_at=due_at)))
+        marked = reader if reader.reply else replace(reader, reply=Reply(0, "", PACED))
+        heappush(self.waiting, (due_at, reader.id, marked))

@@ -49,14 +49,20 @@ def leases(run: Run) -> set[timedelta]:
         return {until - run.now for until in held}
 
 
+async def turn(books: Books, *, claim: bool) -> tuple[list[Delivery], list[Settlement]]:
+    """Turn a page; return what was claimed and what was settled."""
+    turned = await books.turn_page(claim=claim)
+    return list(turned.claimed), list(turned.settled)
+
+
 async def test_no_more_is_held_than_may_be_claimed_ahead(run: Run) -> None:
     books = open_books(run)
-    first, _ = await books.turn_page(claim=True)
+    first, _ = await turn(books, claim=True)
     assert (len(first), books.held, books.waiting, books.low) == (4, 4, 4, False)
-    assert await books.turn_page(claim=True) == ([], [])
+    assert await turn(books, claim=True) == ([], [])
     answered = answer(books, first[:3])
     assert (books.held, books.waiting, books.low) == (4, 1, True)
-    second, settled = await books.turn_page(claim=True)
+    second, settled = await turn(books, claim=True)
     assert (len(second), settled) == (3, answered)
     assert books.held == 4
     assert not {row.id for row in first} & {row.id for row in second}
@@ -64,10 +70,10 @@ async def test_no_more_is_held_than_may_be_claimed_ahead(run: Run) -> None:
 
 async def test_the_journal_forgets_what_the_ledger_has_and_nothing_sooner(run: Run) -> None:
     books = open_books(run)
-    claimed, _ = await books.turn_page(claim=True)
+    claimed, _ = await turn(books, claim=True)
     answer(books, claimed[:2])
     assert books.ledger.journal.room == 2
-    await books.turn_page(claim=False)
+    await turn(books, claim=False)
     assert books.ledger.journal.room == 4
     assert run.audit().sent == 2
 
@@ -75,14 +81,14 @@ async def test_the_journal_forgets_what_the_ledger_has_and_nothing_sooner(run: R
 @pytest.mark.parametrize("mood", ["refuses", "keeps it, and its answer is lost"])
 async def test_a_page_that_is_refused_is_kept_and_the_journal_keeps_it_too(run: Run, mood: str) -> None:
     books = open_books(run, MoodyDatabase(run.database, {2: mood}))
-    claimed, _ = await books.turn_page(claim=True)
+    claimed, _ = await turn(books, claim=True)
     answer(books, claimed[:2])
     books.give_back(claimed[2].id)
     with pytest.raises(StoreError):
-        await books.turn_page(claim=True)
+        await turn(books, claim=True)
     assert books.ledger.journal.room == 2
     answer(books, claimed[3:])
-    await books.turn_page(claim=False)
+    await turn(books, claim=False)
     assert books.held == 0
     assert books.ledger.journal.room == 4
     assert run.audit().sent == 3
@@ -91,12 +97,12 @@ async def test_a_page_that_is_refused_is_kept_and_the_journal_keeps_it_too(run: 
 
 async def test_the_rest_is_what_has_no_answer_and_never_was_on_the_wire(run: Run) -> None:
     books = open_books(run)
-    claimed, _ = await books.turn_page(claim=True)
+    claimed, _ = await turn(books, claim=True)
     answer(books, claimed[:1])
     books.give_back(claimed[1].id)
     books.ledger.journal.begin(claimed[2].id)
     books.give_back_the_rest()
-    await books.turn_page(claim=False)
+    await turn(books, claim=False)
     assert books.held == 1
     assert not books.settled
     states = {row.id: row.state for row in run.rows().values()}
@@ -110,41 +116,41 @@ async def test_the_rest_is_what_has_no_answer_and_never_was_on_the_wire(run: Run
 
 async def test_leases_are_renewed_in_good_time_and_not_at_every_page(run: Run) -> None:
     books = open_books(run)
-    await books.turn_page(claim=True)
+    await turn(books, claim=True)
     run.now += run.lease / 4
-    await books.turn_page(claim=True)
+    await turn(books, claim=True)
     assert leases(run) == {run.lease * 3 / 4}
     run.now += run.lease / 4
-    await books.turn_page(claim=True)
+    await turn(books, claim=True)
     assert leases(run) == {run.lease}
     assert not books.expired
 
 
 async def test_leases_follow_a_clock_that_is_set_back(run: Run) -> None:
     books = open_books(run)
-    await books.turn_page(claim=True)
+    await turn(books, claim=True)
     run.now -= timedelta(days=3)
-    await books.turn_page(claim=True)
+    await turn(books, claim=True)
     assert leases(run) == {run.lease}
 
 
 async def test_a_lease_is_over_when_no_page_could_be_turned_for_so_long(run: Run) -> None:
     books = open_books(run)
-    await books.turn_page(claim=True)
+    await turn(books, claim=True)
     run.now += run.lease
     assert books.expired
-    await books.turn_page(claim=False)
+    await turn(books, claim=False)
     assert not books.expired
 
 
 async def test_an_answer_to_what_was_taken_from_us_is_dropped_and_not_counted(run: Run) -> None:
     books = open_books(run)
-    claimed, _ = await books.turn_page(claim=True)
+    claimed, _ = await turn(books, claim=True)
     answered = answer(books, claimed)
     with run.database.transaction() as connection:
         taken = update(deliveries).where(deliveries.c.id == claimed[0].id)
         connection.execute(taken.values(owner="another"))
-    _, settled = await books.turn_page(claim=False)
+    _, settled = await turn(books, claim=False)
     assert settled == answered[1:]
     assert books.held == 0
     assert books.settled
@@ -154,12 +160,12 @@ async def test_an_answer_to_what_was_taken_from_us_is_dropped_and_not_counted(ru
 async def test_what_is_in_our_hands_is_not_handed_out_again(run: Run) -> None:
     """Taken from us while it was on the wire, and put back by the operator: one copy at a time."""
     books = open_books(run)
-    claimed, _ = await books.turn_page(claim=True)
+    claimed, _ = await turn(books, claim=True)
     with run.database.transaction() as connection:
         back = update(deliveries).where(deliveries.c.state == "sending")
         connection.execute(back.values(state="queued", owner=None, lease_until=None))
     answer(books, claimed[:3])
-    again, settled = await books.turn_page(claim=True)
+    again, settled = await turn(books, claim=True)
     assert settled == []
     assert claimed[3].id not in {row.id for row in again}
 
@@ -174,6 +180,6 @@ async def test_a_page_is_turned_off_the_event_loop(run: Run) -> None:
             await asyncio.sleep(0)
 
     ticking = asyncio.create_task(tick())
-    await open_books(run).turn_page(claim=True)
+    await turn(open_books(run), claim=True)
     ticking.cancel()
     assert ticks > 3

@@ -260,14 +260,15 @@ def test_the_settings_choose_the_transport(tmp_path: Path) -> None:
 
 @asynccontextmanager
 async def sender_process(
-    url: str, relay: Relay, connections: int, drain: float = 30.0
+    url: str, relay: Relay, connections: int, **delivery: float
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     folder = Path(url.removeprefix("sqlite:///")).parent
     settings = configure(folder, relay.port, connections=connections)
-    settings = settings.model_copy(update={"delivery": settings.delivery.model_copy(update={"drain_seconds": drain})})
+    changed = settings.delivery.model_copy(update=delivery)
+    words = settings.model_copy(update={"delivery": changed}).model_dump_json(exclude_defaults=True)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-c", SENDER, url, settings.model_dump_json(exclude_defaults=True)),
+        *("-c", SENDER, url, words),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -329,7 +330,7 @@ async def test_a_relay_that_is_slow_to_answer_does_not_hold_up_a_stop_for_longer
     with open_database(ledger) as database:
         stored = publish(database, edition, 10)
         async with Relay(delays={"dot": 60}).serve() as relay:
-            async with sender_process(ledger, relay, 2, drain=0.5) as process:
+            async with sender_process(ledger, relay, 2, drain_seconds=0.5) as process:
                 await wait_until(process, lambda: relay.said.count("DATA") == 2)
                 await asyncio.sleep(0.1)
                 began = time.monotonic()
@@ -360,3 +361,31 @@ async def test_a_second_signal_ends_it_at_once_and_the_next_run_knows_what_was_o
             relay.delays.clear()
             assert "sent=8" in await finish(ledger, relay, 2)
         assert audit(database, stored) == Audit(10, sent=8, queued=0, deferred=0, failed=0, cancelled=0, unknown=2)
+
+
+# Two at a time
+
+
+async def test_two_senders_at_once_share_the_readers_and_one_that_is_killed_harms_only_itself(
+    ledger: str, edition: Edition
+) -> None:
+    with open_database(ledger) as database:
+        stored = publish(database, edition, 200)
+        async with Relay(delays={"dot": 0.01}).serve() as relay:
+            async with (
+                sender_process(ledger, relay, 2, claim_ahead=10) as one,
+                sender_process(ledger, relay, 2, claim_ahead=10) as two,
+            ):
+                await wait_until(one, lambda: len(relay.mails) >= 60)
+                one.kill()
+                await one.wait()
+                output, _ = await asyncio.wait_for(two.communicate(), 60)
+                assert two.returncode == 0, output.decode()
+            left = audit(database, stored)
+            assert left.queued <= 10
+            await finish(ledger, relay, 2)
+        found = audit(database, stored)
+    assert set(Counter(relay.recipients()).values()) == {1}
+    assert found.queued == 0
+    assert found.unknown <= 2
+    assert len(relay.mails) >= found.sent >= 198

@@ -120,3 +120,67 @@ def test_a_wrong_config_names_every_key(desk: Desk) -> None:
     done = desk.run("publish", "2024-05-25", code=2)
     assert "smtp.port" in done.stderr
     assert "issue: is not a setting; did you mean issues?" in done.stderr
+
+
+@pytest.mark.parametrize("how", ["slug", "file"])
+def test_a_renamed_issue_is_not_mailed_again(desk: Desk, how: str) -> None:
+    desk.run("subscribers", "add", "you@example.org")
+    desk.run("publish", "2024-05-25")
+    path = desk.folder / "issues/2024-05-25.md"
+    if how == "slug":
+        path.write_text(path.read_text().replace("\ndate: 2024-05-25\n", "\ndate: 2024-05-25\nslug: renamed\n"))
+    else:
+        path = path.rename(path.with_name("2024-05-25-typo.md"))
+    refused = desk.run("publish", f"issues/{path.name}", code=1)
+    assert "published already, as 2024-05-25" in refused.stderr
+    assert len(desk.mails) == 1
+    desk.run("publish", f"issues/{path.name}", "--another")
+    assert len(desk.mails) == 2
+
+
+def test_without_readers_nothing_is_final(desk: Desk) -> None:
+    first = desk.run("publish", "2024-05-25")
+    assert "no readers yet" in first.stdout
+    assert (desk.folder / "public/feed.xml").is_file()
+    desk.run("subscribers", "add", "you@example.org")
+    desk.run("publish", "2024-05-25")
+    assert len(desk.mails) == 1
+
+
+RELAY = """
+[publication]
+url = "https://news.example.org"
+postal_address = "1 Some Street, Some Town"
+[mail]
+from_address = "news@example.org"
+[smtp]
+host = "127.0.0.1"
+port = 1
+tls = "none"
+"""
+
+
+def test_a_slip_mended_before_anybody_was_mailed_is_mended_in_the_mail(desk: Desk) -> None:
+    desk.run("subscribers", "add", "you@example.org")
+    config = desk.write("config.toml", RELAY)
+    assert "can't be reached" in desk.run("publish", "2024-05-25", code=1).stderr
+    path = desk.folder / "issues/2024-05-25.md"
+    path.write_text(path.read_text().replace("title: Summary of", "title: A mended summary of"))
+    assert "as it is now" in desk.run("publish", "2024-05-25", "--correct").stdout
+    config.write_text(config.read_text().replace('host = "127.0.0.1"', ""))
+    desk.run("publish", "2024-05-25")
+    assert b"Subject: A mended summary of" in desk.mails[0].read_bytes()
+
+
+def test_whoever_is_left_unsent_makes_the_command_fail_and_a_pause_says_so(desk: Desk) -> None:
+    desk.run("subscribers", "add", "you@example.org")
+    config = desk.write("config.toml", RELAY)
+    desk.run("publish", "2024-05-25", code=1)
+    desk.run("pause", "2024-05-25")
+    config.unlink()
+    paused = desk.run("publish", "2024-05-25", code=1)
+    assert "paused" in paused.stdout
+    assert desk.mails == []
+    desk.run("resume", "2024-05-25")
+    desk.run("publish", "2024-05-25")
+    assert len(desk.mails) == 1

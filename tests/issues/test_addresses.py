@@ -42,7 +42,7 @@ def test_a_full_public_address_is_fine(address: str) -> None:
         ("http:/example.org", "malformed-link", "http:/example.org doesn't start with http:// and a host.", "Write http://example.org."),
         ("https:example.org", "malformed-link", "https:example.org doesn't start with https:// and a host.", "Write https://example.org."),
         ("https:///example.org", "malformed-link", "https:///example.org doesn't start with https:// and a host.", "Write https://example.org."),
-        ("https://", "malformed-link", "https:// doesn't start with https:// and a host.", ""),
+        ("https://", "malformed-link", "https:// is only the beginning of an address.", "Write the whole address, such as https://example.org/page."),
         ("https://https://example.org", "malformed-link", "'https' is no host on the web.", "Check the spelling between :// and the next /."),
         ("https://example", "malformed-link", "'example' is no host on the web.", "Check the spelling between :// and the next /."),
         ("https://example..org", "malformed-link", "'example..org' is no host on the web.", "Check the spelling between :// and the next /."),
