@@ -99,10 +99,11 @@ def _latency() -> Scenario:
     )
 
 
-def compare(scenario: Scenario, rival: Rival, rounds: int, seconds: float) -> Comparison:
+def compare(scenario: Scenario, rival: Rival, rounds: int, seconds: float, patience: float) -> Comparison:
     """Take turns with one rival; each turn has a fresh sink."""
     ratios, per_cpu = [], []
     for number in range(1, rounds + 1):
+        peers.wait_for_quiet(patience)
         with scenario.open_sink() as port:
             ours = peers.run_ours(scenario.sender, port, seconds)
         with scenario.open_sink() as port:
@@ -131,6 +132,9 @@ def main() -> int:
     parser.add_argument("scenario", choices=scenarios)
     parser.add_argument("--rounds", type=int, default=7, help="turns with each peer (default 7)")
     parser.add_argument("--seconds", type=float, default=3.0, help="length of a turn (default 3)")
+    parser.add_argument(
+        "--patience", type=float, default=5.0, help="how many seconds to wait for an idle machine before a round (5)"
+    )
     parser.add_argument("--json", action="store_true", help="print the ratios of every round as JSON")
     words = parser.parse_args()
     comparisons = []
@@ -138,7 +142,7 @@ def main() -> int:
         scenario = scenarios[words.scenario]()
         for rival in scenario.rivals:
             try:
-                comparisons.append(compare(scenario, rival, words.rounds, words.seconds))
+                comparisons.append(compare(scenario, rival, words.rounds, words.seconds, words.patience))
             except MissingError as missing:
                 print(f"{rival.name} is left out: {missing}", file=sys.stderr)
     except MissingError as missing:

@@ -73,6 +73,24 @@ def find_two_cores() -> tuple[int, int]:
     return cores[0], cores[1]
 
 
+def wait_for_quiet(patience: float) -> None:
+    """Wait until the machine's cores have been idle for half a second, but no longer than `patience` seconds."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        busy, idle = _read_ticks()
+        time.sleep(0.5)
+        busy_then, idle_then = _read_ticks()
+        if busy_then - busy <= (idle_then - idle) / 20:
+            return
+
+
+def _read_ticks() -> tuple[int, int]:
+    """Return for how many ticks all cores together were busy and idle since the start."""
+    ticks = [int(word) for word in Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:]]
+    idle = ticks[3] + ticks[4]
+    return sum(ticks) - idle, idle
+
+
 # Building and finding
 
 

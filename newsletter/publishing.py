@@ -43,6 +43,7 @@ from newsletter.store.editions import (
     load_source,
     publish_edition,
 )
+from newsletter.store.staging import list_missing_seeds
 from newsletter.store.subscribers import count_subscribers
 
 Progress = Callable[[int, int], None]
@@ -76,6 +77,7 @@ class Published:
     audit: Audit
     tally: Tally | None
     current: bool
+    missing_seeds: tuple[str, ...]
 
     @property
     def complete(self) -> bool:
@@ -133,7 +135,10 @@ def publish_issue(app: App, name: str, *, correct: bool, another: bool, progress
     tally = None if not waits else _deliver(app, stored, transport, progress)
     with app.database.read() as connection:
         audit = count_deliveries(connection, stored.id)
-    return Published(stored, issue, problems, site, audit, tally, current=stored.edition.hash == edition.hash)
+        missing = tuple(list_missing_seeds(connection, app.settings.delivery.seeds)) if mails else ()
+    return Published(
+        stored, issue, problems, site, audit, tally, current=stored.edition.hash == edition.hash, missing_seeds=missing
+    )
 
 
 def _refuse_lookalike(app: App, edition: Edition) -> None:

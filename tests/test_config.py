@@ -92,7 +92,7 @@ postal_address = "1 Street"
 from_address = "news@example.org"
 [smtp]
 host = "a.example.org"
-relays = [{host = "b.example.org", port = 25, tls = "none", user = "ann", password_file = "pw", weight = 3}]
+relays = [{host = "b.example.org", port = 25, user = "ann", password_file = "pw", weight = 3}]
 [pace]
 per_hour = 1000
 domains = [{name = "Example.COM", per_second = 5, connections = 2}]
@@ -100,6 +100,7 @@ domains = [{name = "Example.COM", per_second = 5, connections = 2}]
 
 
 def test_more_relays_and_domains_stand_in_arrays(tmp_path: Path) -> None:
+    (tmp_path / "pw").touch()
     settings = load_settings(write(tmp_path, RELAYED), {})
     (relay,) = settings.smtp.relays
     assert (relay.host, relay.port, relay.weight, relay.connections) == ("b.example.org", 25, 3, 10)
@@ -142,6 +143,19 @@ def test_all_problems_are_told_at_once_with_their_key(tmp_path: Path) -> None:
     [
         ('publication = {url = "ftp://x.example"}', "publication.url"),
         ('publication = {url = "https://x.example/?a=b"}', "publication.url"),
+        ('publication = {url = "https://ann:pw@x.example"}', "publication.url"),
+        ('publication = {url = "https://x.example/<b>"}', "publication.url"),
+        ("publication = {url = 'https://x.example/\"'}", "publication.url"),
+        ("issues = {labels = []}", "issues.labels"),
+        ('issues = {labels = ["Why?", " ?"]}', "issues.labels"),
+        ('issues = {labels = ["Why?", "why"]}', "issues.labels"),
+        ('issues = {labels = ["Authors:"]}', "issues.labels"),
+        ('site = {folder = ""}', "site.folder"),
+        ('smtp = {password_file = " "}', "smtp.password_file"),
+        ('delivery = {journal = "a\\u0000b"}', "delivery.journal"),
+        ('database = {url = "mysql://u:pw@h/x"}', "database.url"),
+        ('database = {url = "sqlite:///:memory:"}', "database.url"),
+        ('database = {url = "sqlite://"}', "database.url"),
         ('publication = {language = "english!"}', "publication.language"),
         ('publication = {time_zone = "Mars/Base"}', "publication.time_zone"),
         ('publication = {title = "two\\nlines"}', "publication.title"),
@@ -185,10 +199,70 @@ def test_broken_toml_and_a_missing_file_are_told_plainly(tmp_path: Path) -> None
 def test_a_file_that_is_not_utf8_is_told_plainly(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_bytes(b'[mail]\nfrom_name = "\xff"\n')
-    assert "can't be read" in problems_of(path)[""]
+    assert problems_of(path)[""] == "can't be read: line 2 is not UTF-8 text; save the file as UTF-8"
+
+
+def test_a_byte_order_mark_is_no_part_of_the_config(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_bytes(b'\xef\xbb\xbf[site]\r\nfolder = "www"\r\n')
+    assert load_settings(path, {}).site.folder == tmp_path / "www"
+
+
+def test_files_that_are_missing_are_told_together_with_all_other_problems(tmp_path: Path) -> None:
+    text = """
+[smtp]
+port = "587"
+password_file = "pw"
+ca_file = "ca.pem"
+[templates]
+folder = "mine"
+[site]
+folder = "."
+"""
+    problems = problems_of(write(tmp_path, text))
+    assert set(problems) == {"smtp.port", "smtp.password_file", "smtp.ca_file", "templates.folder", "site.folder"}
+    assert str(tmp_path / "pw") in problems["smtp.password_file"]
+
+
+def test_a_wrong_database_url_is_not_repeated_with_its_password(tmp_path: Path) -> None:
+    path = write(tmp_path, '[database]\nurl = "mysql://u:geheim@h/x"\n')
+    assert "geheim" not in problems_of(path)["database.url"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'site = {folder = "."}\n',
+        'site = {folder = ".."}\n',
+        'site = {folder = "issues"}\n',
+        'site = {folder = "issues/www"}\n',
+        'site = {folder = "outbox/www"}\n',
+        'site = {folder = "link"}\n',
+        'site = {folder = "www"}\ndatabase = {url = "sqlite:///www/news.db"}\n',
+        'site = {folder = "www"}\ndatabase = {backups = "www/old"}\n',
+        'site = {folder = "www"}\nsecret = {file = "www/key"}\n',
+        'site = {folder = "www"}\ndelivery = {journal = "www/journal"}\n',
+        'site = {folder = "www"}\ntemplates = {folder = "www"}\n',
+    ],
+)
+def test_the_site_never_holds_what_the_world_must_not_read(tmp_path: Path, text: str) -> None:
+    (tmp_path / "www").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path)
+    assert set(problems_of(write(tmp_path, text))) == {"site.folder"}
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.9", "::1"])
+def test_a_password_in_the_clear_stays_on_this_machine(tmp_path: Path, host: str) -> None:
+    text = RELAYED.replace("relays =", 'tls = "none"\nuser = "ann"\nrelays =').replace(', password_file = "pw"', "")
+    assert set(problems_of(write(tmp_path, text))) == {"smtp.tls"}
+    local = write(tmp_path, text.replace("a.example.org", host))
+    assert load_settings(local, {}).smtp.tls == "none"
+    further = RELAYED.replace("port = 25", 'port = 25, tls = "none"').replace(', password_file = "pw"', "")
+    assert set(problems_of(write(tmp_path, further))) == {"smtp.relays[0].tls"}
 
 
 def test_paths_are_relative_to_the_config(tmp_path: Path) -> None:
+    (tmp_path / "pw").touch()
     settings = load_settings(write(tmp_path, '[site]\nfolder = "www"\n[smtp]\npassword_file = "pw"\n'), {})
     assert settings.site.folder == tmp_path / "www"
     assert settings.smtp.password_file == tmp_path / "pw"

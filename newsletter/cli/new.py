@@ -31,13 +31,12 @@ def command(config: Path | None, day: str) -> int:
     path = settings.issues.folder / f"{date}.md"
     text = compose_new_issue(settings.issues, date, settings.publication.title)
     try:
-        if not path.parent.is_dir():
-            path.parent.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
-    except FileExistsError:
-        raise NewsletterError(f"{short(path)} is there already; edit it, or remove it first.") from None
     except OSError as error:
+        if path.exists():
+            raise NewsletterError(f"{short(path)} is there already; edit it, or remove it first.") from None
         way_out = "Make the folder writable, or name another in [issues] folder."
         raise NewsletterError(f"{short(path)} can't be written: {error.strerror}. {way_out}") from None
     click.echo(f"{short(path)} is yours to fill in. See it as you write: newsletter preview {date}")

@@ -6,11 +6,10 @@ from pathlib import Path
 import click
 
 from newsletter.app import App
-from newsletter.cli.status import format_audit
+from newsletter.cli.status import format_audit, format_control
 from newsletter.cli.terminal import count, print_json, print_problems, short, show_progress
 from newsletter.cli.words import parse_name
 from newsletter.errors import ChangedError, IssueError
-from newsletter.model.control import Control
 from newsletter.publishing import Published, publish_issue
 
 EPILOG = """\b
@@ -69,6 +68,8 @@ def _report(app: App, done: Published) -> None:
     _line("page", short(done.site.page(done.stored.edition.slug)))
     _line("feeds", f"{folder}/{{{','.join(feed.name for feed in done.site.feeds)}}}")
     _line("site", f"{count(done.site.written, 'file')} written, {done.site.unchanged:,} unchanged")
+    for seed in done.missing_seeds:
+        _line("", f"{seed} is a seed (delivery.seeds) and no active reader: it gets no mail")
     for path in done.site.left_alone:
         _line("", f"{short(path)} is yours and was left alone")
     _line("mail", _mail(app, done))
@@ -89,7 +90,7 @@ def _mail(app: App, done: Published) -> str:
     if not tally.done and not audit.open:
         text = f"nobody is left to be mailed; see {where}"
     if not tally.control.runs:
-        text += f"; the issue is {tally.control.state}{_reason(tally.control)}, newsletter resume DATE lets it go on"
+        text += f"; {format_control(done.stored.edition.slug, tally.control)}"
     elif tally.stopped:
         text += f"; stopped as asked with {audit.queued:,} left, publish again to go on"
     elif audit.queued:
@@ -108,10 +109,6 @@ def _say_corrected(done: Published) -> str:
     if done.current:
         return f"nobody was mailed yet; publish again, and the {waiting:,} who wait get it as it is now"
     return f"nobody was mailed; the {waiting:,} who still wait will get the mail as it was first published"
-
-
-def _reason(control: Control) -> str:
-    return f" ({control.reason.rstrip('.')})" if control.reason else ""
 
 
 def _summarise(done: Published) -> dict[str, object]:

@@ -8,16 +8,17 @@ import click
 from newsletter.app import App
 from newsletter.cli.terminal import print_json
 from newsletter.cli.words import parse_name
-from newsletter.errors import NotFoundError
+from newsletter.errors import NotFoundError, UsageError
 from newsletter.model.control import Control, ControlState
-from newsletter.model.delivery import Audit, ReplyCount
-from newsletter.store.deliveries import count_deliveries, count_replies
+from newsletter.model.delivery import Audit, DeliveryState, Reply, ReplyCount
+from newsletter.store.deliveries import count_deliveries, count_replies, list_deliveries
 from newsletter.store.editions import EditionLine, list_editions
 
 EPILOG = """\b
 Examples:
   newsletter status                 the newest editions
   newsletter status 2024-05-25      one edition, with the servers' reasons
+  newsletter status 2024-05-25 --list failed      who, and what their servers said
   newsletter status --json          for machines
 
 Exit code 1 says that an audit does not hold: some reader is not accounted for.
@@ -37,16 +38,26 @@ class _Line:
 @click.command("status", epilog=EPILOG, short_help="Say who got an issue.")
 @click.argument("name", required=False, metavar="[DATE]")
 @click.option("--limit", type=click.IntRange(1), default=10, show_default=True, help="How many editions to show.")
+@click.option(
+    "--list",
+    "listed",
+    type=click.Choice([state.value for state in DeliveryState]),
+    help="List the readers in a state, one a line.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
-def command(config: Path | None, name: str | None, limit: int, as_json: bool) -> int:
+def command(config: Path | None, name: str | None, limit: int, listed: str | None, as_json: bool) -> int:
     """Say for each edition where every reader due at publish stands.
 
     audience = sent + queued + deferred + failed + cancelled + unknown, at any time. An unknown reader's server was
     given the whole mail and its answer was not heard: he may have it.
     """
+    if listed and not name:
+        raise UsageError("--list goes with the DATE of an issue.")
     with App.load(config) as app:
         lines = _load(app, parse_name(name, app.settings) if name else None, limit)
+        if listed:
+            return _list(app, lines, DeliveryState(listed), as_json)
     if as_json:
         print_json({"editions": [_plain(line) for line in lines], "holds": all(line.audit.holds for line in lines)})
     else:
@@ -69,6 +80,27 @@ def _load(app: App, name: str | None, limit: int) -> list[_Line]:
             )
             for edition in editions
         ]
+
+
+def _list(app: App, lines: list[_Line], state: DeliveryState, as_json: bool) -> int:
+    """Print a reader a line: address, and what the server said."""
+    with app.database.read() as connection:
+        for line in lines:
+            last = 0
+            while page := list_deliveries(connection, line.edition.id, state, last):
+                last = page[-1].id
+                for delivery in page:
+                    if as_json:
+                        print_json(asdict(delivery), one_line=True)
+                    else:
+                        click.echo(f"{delivery.address}\t{format_reply(delivery.reply)}".rstrip())
+    return 0
+
+
+def format_reply(reply: Reply | None) -> str:
+    """Return what a server said, on one line; empty for nothing."""
+    parts = (str(reply.code or ""), reply.enhanced, reply.text) if reply else ()
+    return " ".join(part for part in parts if part)
 
 
 def _plain(line: _Line) -> dict[str, object]:

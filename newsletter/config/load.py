@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeGuard
 from pydantic import BaseModel, ValidationError
 
 from newsletter.config.example import find_entry
-from newsletter.config.places import find_exposed, find_missing, is_this_machine
+from newsletter.config.places import find_exposed, find_missing, find_open_passwords
 from newsletter.config.settings import Settings
 from newsletter.config.values import Table
 from newsletter.errors import ConfigError
@@ -59,7 +59,7 @@ def _parse(raw: Mapping[str, object]) -> tuple[Settings, list[tuple[str, str]]]:
             return Settings(), problems
         settings, more = _parse(rest)
         return settings, _join(problems, more)
-    return settings, [*_unready(settings), *_open_passwords(settings)]
+    return settings, [*_unready(settings), *find_open_passwords(settings)]
 
 
 def _join(problems: list[tuple[str, str]], more: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -78,16 +78,6 @@ def _without(raw: Mapping[str, object], places: Sequence[tuple[int | str, ...]])
         elif place:
             left.pop(str(place[0]), None)
     return left
-
-
-def _open_passwords(settings: Settings) -> list[tuple[str, str]]:
-    """A password must not go over a network in the clear."""
-    relays = [("smtp", settings.smtp), *((f"smtp.relays[{at}]", one) for at, one in enumerate(settings.smtp.relays))]
-    return [
-        (f"{key}.tls", f'is "none", so the password for {relay.host} would go in the clear; write "starttls"')
-        for key, relay in relays
-        if relay.tls == "none" and relay.user and relay.host and not is_this_machine(relay.host)
-    ]
 
 
 def _unready(settings: Settings) -> list[tuple[str, str]]:

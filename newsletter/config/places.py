@@ -42,6 +42,14 @@ def find_exposed(settings: Settings, config: Path) -> Iterator[Found]:
             yield "site.folder", f"is inside {key} ({path}); give the site its own folder"
 
 
+def find_open_passwords(settings: Settings) -> Iterator[Found]:
+    """Yield each relay whose password would go over a network in the clear. Pure."""
+    for key, relay in _relays(settings):
+        if relay.tls == "none" and relay.user and relay.host and not is_this_machine(relay.host):
+            text = f'is "none", so the password for {relay.host} would go in the clear; write "starttls" or "implicit"'
+            yield f"{key}.tls", text
+
+
 def is_this_machine(host: str) -> bool:
     """Return whether a host's name or address means this machine itself."""
     bare = host.strip("[]").rstrip(".").lower()

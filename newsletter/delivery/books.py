@@ -149,11 +149,11 @@ class Books:
             if due:
                 renew_leases(connection, ledger.owner, now + ledger.lease)
             departed = list_departed(connection, ledger.owner)
-            control = load_control(connection, ledger.edition_id)
             claimed: Sequence[Delivery] = ()
             if want > 0:
                 until = now + ledger.lease
                 claimed = claim_deliveries(connection, ledger.edition_id, ledger.owner, until, now, want, stage)
+            control = load_control(connection, ledger.edition_id)  # after the claim, which holds on to it
         self._leased_at = now if due else self._leased_at
         turn = Turn(claimed, page.settlements, departed, control, through=want > 0 and not claimed)
         return turn, {settlement.delivery_id for settlement in lost}

@@ -287,7 +287,9 @@ class Engine:
         settlement = decide_settlement(delivery, outcome, desk.ledger.clock(), desk.rules, desk.jitter())
         self._books.settle(settlement)
         self._stages.count(settlement)
-        self._alarm = self._stages.alarm
+        was, self._alarm = self._alarm, self._stages.alarm
+        if was and not self._alarm:
+            self._mail.set()
         if self._books.low or self._alarm:
             self._news.set()
 

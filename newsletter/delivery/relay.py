@@ -6,7 +6,7 @@ without tokens waits for them. Refuses to go on without TLS where it is asked fo
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from time import monotonic
 from typing import Final
@@ -15,13 +15,15 @@ import aiosmtplib
 
 from newsletter.config import Smtp
 from newsletter.delivery.exchange import Result
-from newsletter.delivery.lanes import Lane, Mail
-from newsletter.delivery.meter import Meter
+from newsletter.delivery.lanes import Lane, Mail, Transport
+from newsletter.delivery.meter import Meter, Meters, make_limits
 from newsletter.delivery.pace import is_complaint
 from newsletter.delivery.policy import Fault, Phase, parse_reply
+from newsletter.delivery.relays import Relays
 from newsletter.delivery.wire import Wire
 from newsletter.errors import TransportError
 from newsletter.model.delivery import Reply
+from newsletter.secret import load_password
 
 _QUIT_TIMEOUT: Final = 5.0
 _PULSE: Final = 0.01  # seconds that a lane waits at the least
@@ -41,7 +43,7 @@ class RelayPace:
         self._meter = meter
         self._adapt = adapt and meter is not None
         self._clock = clock
-        self._answers = 0
+        self._answers = self._told = 0  # answers since then, and how many of them the meter knows
         self._since = clock()
 
     @property
@@ -76,9 +78,9 @@ class RelayPace:
         if result.phase is Phase.MAIL and reply.code != _CLOSING and is_complaint(reply):
             now = self._clock()
             if self._meter.bearing is None:
-                self._meter.remember(self._answers - 1)
+                self._meter.remember(self._answers - self._told - 1)
+            self._told = self._answers
             self._meter.complain(now, lambda: self._answers / max(1.0, now - self._since))
-            self._answers, self._since = 0, now
         elif self._meter.bearing is not None and reply.code:
             self._meter.note(self._clock(), accepted=reply.code < 400)
 
@@ -198,6 +200,31 @@ class _RelayLane:
             with suppress(aiosmtplib.SMTPException, OSError):
                 await self._wire.quit(timeout=_QUIT_TIMEOUT)
         self._wire.close()
+
+
+def open_relays(
+    smtp: Smtp, environ: Mapping[str, str], meters: Meters | None = None, *, adapt: bool = True
+) -> Transport:
+    """Return the configured relay, or all of them as one; nothing is connected yet.
+
+    Their limits are kept by `meters`; without it there are none. Raises UsageError or NewsletterError for a password
+    that can't be found, TransportError for a bad `ca_file`.
+    """
+    opened: list[tuple[Transport, int]] = []
+    for number, relay in enumerate(list_relays(smtp), 1):
+        password = load_password(relay, environ, number)
+        pace = RelayPace()
+        if meters is not None:
+            limits = make_limits(relay.per_second, relay.per_hour, relay.per_day)
+            pace = RelayPace(meters.find(f"relay:{relay.host}:{relay.port}", limits), adapt=adapt, clock=meters.clock)
+        opened.append((RelayTransport(relay, password, pace), relay.weight))
+    return opened[0][0] if len(opened) == 1 else Relays(opened)
+
+
+def list_relays(smtp: Smtp) -> list[Smtp]:
+    """Return the settings of each relay; what an entry of `relays` doesn't name it shares with the first."""
+    first = smtp.model_copy(update={"relays": ()})
+    return [first, *(first.model_copy(update=dict(relay)) for relay in smtp.relays)]
 
 
 async def _greet(wire: Wire, smtp: Smtp) -> None:

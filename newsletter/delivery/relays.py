@@ -4,8 +4,9 @@ Owns which relay the next lane goes to, and when one that was set aside is tried
 much it gets, is `delivery.relay`.
 
 A relay is set aside when it can't be connected to or logged in to, when it refuses our sender (5xx to MAIL), or when
-three of its answers in a row are lost connections or refusals for policy (5.7.x). Its share goes to the others, up to
-their connections, and it is tried again after a while that doubles each time; a mail that it takes forgets all that.
+`STRIKES` of its answers in a row are refusals for policy (5.7.x), or lost connections while there is another relay. Its
+share goes to the others, up to their connections, and it is tried again after a while that doubles each time; a mail
+that it takes forgets all that.
 Only when no relay is left does the Fault of the last reach the run.
 
 Nobody is blamed for a relay: until it has taken a mail, its refusals for policy are about us, and the mail is tried on
@@ -14,20 +15,16 @@ another connection or later. Limit: a refusal for policy after that is taken for
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final
 
-from newsletter.config import Smtp
 from newsletter.delivery.exchange import Result
 from newsletter.delivery.lanes import Lane, Mail, Transport
-from newsletter.delivery.meter import Meters, make_limits
 from newsletter.delivery.policy import Fault, Phase, decide_outcome
-from newsletter.delivery.relay import RelayPace, RelayTransport
 from newsletter.model.delivery import Reply
-from newsletter.secret import load_password
 
 FIRST_REST: Final = 10.0
 """Seconds for which a relay is set aside at first; doubled each time, up to `LONGEST_REST`."""
@@ -46,7 +43,7 @@ _logger = logging.getLogger(__name__)
 
 
 @dataclass(eq=False, slots=True)
-class Relay:
+class Member:
     """One of several relays, and how it does. Times are seconds on the transport's clock."""
 
     transport: Transport
@@ -69,8 +66,8 @@ class Relay:
     def may_open(self, now: float) -> bool:
         """Return whether it may have one more lane; one that was set aside is tried by one at first."""
         most = self.most if now < self.most_until else self.transport.width
-        trial = self.fault is not None and not self.proven
-        return now >= self.rest_until and self.load < (1 if trial and not self.lanes else most)
+        on_trial = self.fault is not None and not self.proven
+        return now >= self.rest_until and self.load < (1 if on_trial else most)
 
     def is_left(self, now: float) -> bool:
         """Return whether anything can be expected of it."""
@@ -81,7 +78,7 @@ class Relays:
     """Connections to several relays."""
 
     def __init__(self, relays: Sequence[tuple[Transport, int]], clock: Callable[[], float] = monotonic) -> None:
-        self._relays = [Relay(transport, weight) for transport, weight in relays]
+        self._relays = [Member(transport, weight) for transport, weight in relays]
         self._clock = clock
         self._news = asyncio.Event()
         self.name = ", ".join(relay.transport.name for relay in self._relays)
@@ -93,7 +90,7 @@ class Relays:
         fault = await lane.find_relay()
         return fault or lane
 
-    async def connect(self) -> tuple[Relay, Lane] | Fault | None:
+    async def connect(self) -> tuple[Member, Lane] | Fault | None:
         """Open a lane to the relay that has the fewest for its weight; None when every relay that is left is full."""
         while (relay := self._choose()) is not None:
             relay.opening += 1
@@ -106,24 +103,20 @@ class Relays:
             self._hear_fault(relay, opened)
         return None if any(relay.is_left(self._clock()) for relay in self._relays) else self._sum_up()
 
-    async def wait(self, stopped: asyncio.Event) -> None:
-        """Wait until a relay may have room, or `stopped`."""
+    async def wait(self) -> None:
+        """Wait until a relay may have room."""
         news, now = self._news, self._clock()
         rests = [until - now for relay in self._relays for until in (relay.rest_until, relay.most_until) if until > now]
-        waits = [asyncio.create_task(event.wait()) for event in (news, stopped)]
-        try:
-            await asyncio.wait(waits, timeout=min(rests, default=None), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(rests, default=None)):
+                await news.wait()
 
     def tell(self) -> None:
         """Wake lanes that wait: something about a relay has changed."""
         self._news.set()
         self._news = asyncio.Event()
 
-    def judge(self, relay: Relay, result: Result) -> Result:
+    def judge(self, relay: Member, result: Result) -> Result:
         """Learn about a relay from an answer, and return what the run shall hear of it."""
         code = result.reply.code
         if 200 <= code < 300:
@@ -136,24 +129,31 @@ class Relays:
         if not isinstance(verdict, Fault) and code not in _LOST:
             return result
         relay.strikes += 1
-        about_us = isinstance(verdict, Fault) and (result.phase is Phase.MAIL or not relay.proven)
-        if (isinstance(verdict, Fault) and result.phase is Phase.MAIL) or relay.strikes >= STRIKES:
-            self._set_aside(relay, Fault(result.reply, result.phase))
+        if not isinstance(verdict, Fault):
+            if relay.strikes >= STRIKES and self._others_left(relay):
+                self._set_aside(relay, Fault(result.reply, result.phase))
+            return result
+        about_us = result.phase is Phase.MAIL or not relay.proven
+        if result.phase is Phase.MAIL or relay.strikes >= STRIKES:
+            self._set_aside(relay, verdict)
         return _soften(result, relay.transport.name) if about_us else result
 
-    def _choose(self) -> Relay | None:
+    def _others_left(self, relay: Member) -> bool:
+        return any(other.is_left(self._clock()) for other in self._relays if other is not relay)
+
+    def _choose(self) -> Member | None:
         now = self._clock()
         ready = [relay for relay in self._relays if relay.may_open(now)]
         return min(ready, key=lambda relay: (relay.load + 1) / relay.weight, default=None)
 
-    def _hear_fault(self, relay: Relay, fault: Fault) -> None:
+    def _hear_fault(self, relay: Member, fault: Fault) -> None:
         """Take a relay that has lanes and opens no more for one that wants fewer; set aside one that has none."""
         if fault.temporary and relay.lanes:
             relay.most, relay.most_until = len(relay.lanes), self._clock() + CROWDED
         else:
             self._set_aside(relay, fault)
 
-    def _set_aside(self, relay: Relay, fault: Fault) -> None:
+    def _set_aside(self, relay: Member, fault: Fault) -> None:
         now = self._clock()
         if now < relay.rest_until:
             return  # what was on its way when it was set aside
@@ -186,7 +186,7 @@ class _RelaysLane:
 
     def __init__(self, relays: Relays) -> None:
         self._relays = relays
-        self._relay: Relay | None = None
+        self._relay: Member | None = None
         self._lane: Lane | None = None
         self._over = False
         self._stopped = asyncio.Event()
@@ -216,10 +216,8 @@ class _RelaysLane:
         on_result: Callable[[Mail, Result], None],
     ) -> None:
         """Hand over mails (`delivery.lanes`); without a relay, wait for one first."""
-        while self._lane is None and not self._over and not self._stopped.is_set():
-            await self._relays.wait(self._stopped)
-            if not self._stopped.is_set():
-                await self.find_relay()
+        if self._lane is None:
+            await self._search_until_stopped()
         relay, lane = self._relay, self._lane
         if relay is None or lane is None:
             return
@@ -228,6 +226,23 @@ class _RelaysLane:
             on_result(mail, self._relays.judge(relay, result))
 
         await lane.pump(next_mail, before_body, hear)
+
+    async def _search_until_stopped(self) -> None:
+        tasks = [asyncio.create_task(self._search()), asyncio.create_task(self._stopped.wait())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in done:
+            task.result()
+
+    async def _search(self) -> None:
+        while not self._over and self._lane is None:
+            await self.find_relay()
+            if not self._over and self._lane is None:
+                await self._relays.wait()
 
     def retire(self) -> None:
         """Begin no further mail here: the relay is set aside."""
@@ -249,31 +264,6 @@ class _RelaysLane:
             with suppress(Exception):
                 await self._lane.close()
         self._relays.tell()
-
-
-def open_relays(
-    smtp: Smtp, environ: Mapping[str, str], meters: Meters | None = None, *, adapt: bool = True
-) -> Transport:
-    """Return the configured relay, or all of them as one; nothing is connected yet.
-
-    Their limits are kept by `meters`; without it there are none. Raises UsageError or NewsletterError for a password
-    that can't be found, TransportError for a bad `ca_file`.
-    """
-    opened: list[tuple[Transport, int]] = []
-    for number, relay in enumerate(list_relays(smtp), 1):
-        password = load_password(relay, environ, number)
-        pace = RelayPace()
-        if meters is not None:
-            limits = make_limits(relay.per_second, relay.per_hour, relay.per_day)
-            pace = RelayPace(meters.find(f"relay:{relay.host}:{relay.port}", limits), adapt=adapt, clock=meters.clock)
-        opened.append((RelayTransport(relay, password, pace), relay.weight))
-    return opened[0][0] if len(opened) == 1 else Relays(opened)
-
-
-def list_relays(smtp: Smtp) -> list[Smtp]:
-    """Return the settings of each relay; what an entry of `relays` doesn't name it shares with the first."""
-    first = smtp.model_copy(update={"relays": ()})
-    return [first, *(first.model_copy(update=dict(relay)) for relay in smtp.relays)]
 
 
 def compute_width(relays: Sequence[tuple[int, int]]) -> int:

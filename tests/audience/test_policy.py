@@ -153,3 +153,11 @@ def test_a_line_is_one_line_or_refused(text: str) -> None:
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=8))
 def test_any_row_is_a_reader_or_bad_and_nothing_else(cells: list[str]) -> None:
     assert isinstance(_parse(*cells), NewSubscriber | BadRow)
+
+
+@pytest.mark.parametrize("headings", [("First name", "Last name"), ("Vorname", "Nachname")])
+def test_first_and_last_name_become_one(headings: tuple[str, str]) -> None:
+    columns = parse_header(_row("email", *headings))
+    reader = parse_row(_row("ann@example.org", "Ann", "Lee"), columns, "import")
+    assert isinstance(reader, NewSubscriber)
+    assert reader.name == "Ann Lee"

@@ -81,3 +81,20 @@ def test_a_relay_with_example_names_is_not_accepted_silently(folder: Path) -> No
     done = CliRunner().invoke(command, [], input="\n".join(lines) + "\n", catch_exceptions=False)
     assert "must be your own" in done.output
     assert not (folder / "config.toml").exists()
+
+
+def test_git_keeps_out_readers_and_keys(folder: Path) -> None:
+    answer(words=("--yes",))
+    ignored = (folder / ".gitignore").read_text(encoding="utf-8").split("\n")
+    wanted = ("newsletter.secret", "newsletter.db*", "outbox/", "journal/", "backups/", "public/", "dkim/")
+    assert {f"/{name}" for name in wanted} <= set(ignored)
+
+
+def test_a_gitignore_that_is_there_stays(folder: Path) -> None:
+    (folder / ".gitignore").write_text("mine\n", encoding="utf-8")
+    answer(words=("--yes",))
+    assert (folder / ".gitignore").read_text(encoding="utf-8") == "mine\n"
+
+
+def test_the_next_step_can_be_pasted_whatever_the_folder_is_called(folder: Path) -> None:
+    assert "cd 'my news' && newsletter preview" in answer(words=("my news", "--yes"))

@@ -89,3 +89,18 @@ def test_listing_for_machines_is_one_document_a_line(capsys: pytest.CaptureFixtu
 def test_wrong_words_are_wrong_usage(words: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]) -> None:
     run(*words, code=2)
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", "email\na@example.org\n".encode("utf-16")])
+def test_a_file_that_cant_be_understood_is_named(
+    folder: Path, content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "readers.csv").write_bytes(content)
+    run("import", "readers.csv", code=2)
+    assert capsys.readouterr().err.startswith("newsletter: readers.csv: ")
+
+
+def test_an_export_that_cant_be_written_tells_a_way_out(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "file").touch()
+    run("export", "file/readers.csv", code=1)
+    assert "can't be written: Not a directory. Make the folder writable, or name" in capsys.readouterr().err

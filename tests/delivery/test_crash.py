@@ -8,20 +8,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.crash import (
-    Point,
-    Stage,
-    Verdict,
-    copy_stage,
-    ended_well,
-    judge,
-    load_audit,
-    make_stage,
-    run_until,
-    try_point,
-    write_config,
-)
+from benchmarks.crash import Point, Verdict, ended_well, judge, load_audit, run_until, try_point
 from benchmarks.crash_sink import CountingSink
+from benchmarks.crash_stage import Stage, copy_stage, make_stage, write_config
 
 READERS = 150
 

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.delivery.journal import HEADER_SIZE, MAGIC, SLOT_SIZE, Journal, Remains, open_remains
+from newsletter.errors import StoreError
 from newsletter.model.delivery import Reply
 
 BOOT = "boot-1"
@@ -213,3 +214,12 @@ def test_sigkill_at_any_instant_leaves_whole_records(tmp_path: Path, pause: floa
     assert sum(note.reply is None for note in left.noted) <= 1
     for note in left.noted:
         assert note.reply is None or note.reply.text == f"reply {note.delivery_id}"
+
+
+def test_a_folder_that_cant_be_used_is_named_with_its_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(StoreError, match=r"Nothing was sent.* name another folder in \[delivery\] journal"):
+            make(folder)
+        with pytest.raises(StoreError, match=r"Nothing was sent.* name another folder in \[delivery\] journal"):
+            remains(folder)

@@ -1,6 +1,7 @@
 """The outbox: one file a reader, whole or not at all, and never outside its folder."""
 
 import os
+import stat
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -117,3 +118,9 @@ def test_a_name_that_is_too_long_for_a_file_is_cut_and_numbered(make_mail: MakeM
     mail = make_mail(f"reader9{'x' * 57}@{'y' * 60}.{'z' * 60}.example", 9)
     assert file_stem(mail.key).endswith("-9")
     assert len(os.fsencode(f".{file_stem(mail.key)}.eml.4194304")) <= 255
+
+
+async def test_nobody_else_may_read_the_mails(tmp_path: Path, mail: Mail) -> None:
+    await put(OutboxTransport(tmp_path / "outbox", SLUG), mail)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*")}
+    assert modes == {"outbox": 0o700, SLUG: 0o700, "ann@example.net.eml": 0o600}

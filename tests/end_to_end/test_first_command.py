@@ -184,3 +184,12 @@ def test_whoever_is_left_unsent_makes_the_command_fail_and_a_pause_says_so(desk:
     desk.run("resume", "2024-05-25")
     desk.run("publish", "2024-05-25")
     assert len(desk.mails) == 1
+
+
+def test_status_names_the_readers_in_a_state(desk: Desk) -> None:
+    desk.run("subscribers", "add", "you@example.org", "me@example.org")
+    desk.run("publish", "2024-05-25")
+    listed = desk.run("status", "2024-05-25", "--list", "sent").stdout.splitlines()
+    assert [line.split("\t")[0] for line in listed] == ["you@example.org", "me@example.org"]
+    assert desk.run("status", "2024-05-25", "--list", "failed").stdout == ""
+    desk.run("status", "--list", "sent", code=2)

@@ -47,6 +47,14 @@ def test_headings_after_code_and_comments_keep_their_line() -> None:
     assert [work.line for work in works.values()] == [14, 14]
 
 
+@pytest.mark.parametrize(
+    "heading", ["[TK: the title](https://x.org/a)", "[A](https://arxiv.org/abs/TK)", "[*A* b](https://x.org/?id=TODO)"]
+)
+def test_what_is_still_a_placeholder_is_no_work(heading: str) -> None:
+    works = scan(f"## S\n\n### {heading}\n\n**Identifier** doi:10.1000/b\n\n### [C](https://x.org/c)\n")
+    assert list(works) == ["url:https://x.org/c", "title:c"]
+
+
 def test_an_identifier_line_goes_before_the_link() -> None:
     works = scan(
         "## S\n\n### [A](https://x.org/a)\n\n**Identifier:** <https://doi.org/10.1000/B>\n\n### [C](https://x.org/c)\n"

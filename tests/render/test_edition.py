@@ -308,3 +308,16 @@ def test_the_example_stays_far_below_where_mail_is_cut_off(settings: Settings, e
     edition = render_edition(parsed.issue, settings, environment)
     assert len(read(edition.html).headings) == 1 + 5 + 21
     assert len(edition.html.encode()) < 70_000
+
+
+def test_a_table_heading_without_alignment_stands_over_its_cells(
+    issue: Issue, settings: Settings, environment: Environment
+) -> None:
+    table = Markdown("| Plain | Right |\n|---|--:|\n| a | 1 |\n")
+    html = render_edition(replace(issue, intro=table), settings, environment).html
+    plain, right = (re.search(rf"<th[^>]*>{name}</th>", html) for name in ("Plain", "Right"))
+    assert plain is not None
+    assert "text-align: left" in plain[0]
+    assert right is not None
+    assert 'align="right"' in right[0]
+    assert "text-align" not in right[0]

@@ -29,6 +29,7 @@ def test_no_tex_raises(tex: str) -> None:
     ("tex", "shown"),
     [
         (r"\alpha^2", "α²"),
+        (r"e^{i\pi}=-1", "e^(iπ)=−1"),
         (r"O(n \log n)", "O(n log n)"),
         (r"n\log n", "n log n"),
         (r"\frac{a+b}{2}", "(a+b)/2"),

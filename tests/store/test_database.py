@@ -271,3 +271,19 @@ def test_a_missing_postgresql_database_is_said(request: pytest.FixtureRequest) -
 
 def test_a_refusal_without_advice_still_says_what_to_do() -> None:
     assert describe_refusal("odd\nmore", "x.db") == "x.db: odd. Nothing of the interrupted step was kept; try again."
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:geheim@127.0.0.1:abc/x",
+        "postgresql://u:a@geheim@127.0.0.1/x",
+        "postgresql://u:a@b/geheim@127.0.0.1/x",
+        "postgresql://u:a@geheim:b@127.0.0.1/x",
+        "postgresql://u:a@geheim?b@127.0.0.1/x",
+    ],
+)
+def test_an_address_that_cant_be_read_tells_no_part_of_its_password(url: str) -> None:
+    with pytest.raises(StoreError, match="write @ as %40") as caught:
+        open_database(url)
+    assert "geheim" not in str(caught.value)

@@ -1,0 +1,31 @@
+from pathlib import Path
+
+import pytest
+
+from newsletter.cli.run import run_command
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_without_an_issues_folder_it_says_how_to_start(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["check"]) == 1
+    assert "There is no issues folder issues. `newsletter new DATE` makes it" in capsys.readouterr().err
+
+
+def test_an_empty_issues_folder_is_no_mistake(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "issues").mkdir()
+    assert run_command(["check"]) == 0
+    assert "There is no issue file in issues yet; `newsletter new DATE` starts one." in capsys.readouterr().err
+
+
+def test_a_file_that_was_only_started_is_no_earlier_work(capsys: pytest.CaptureFixture[str]) -> None:
+    for day in ("2024-05-25", "2024-05-26"):
+        assert run_command(["new", day]) == 0
+    assert run_command(["check"]) == 1
+    printed = capsys.readouterr().out
+    assert "[placeholder]" in printed
+    assert "already-published" not in printed
