@@ -19,23 +19,21 @@ def find_missing(settings: Settings) -> Iterator[Found]:
     """Yield each path that is configured and isn't there."""
     for key, relay in _relays(settings):
         for name, path in (("password_file", relay.password_file), ("ca_file", relay.ca_file)):
-            if path is not None and (os.path.isdir(path) or not os.path.exists(path)):  # noqa: PTH110, PTH112 - see below
+            # Path's own tests raise where a folder above may not be entered.
+            if path is not None and (os.path.isdir(path) or not os.path.exists(path)):  # noqa: PTH110, PTH112
                 yield f"{key}.{name}", f"there is no file {path} that this user can see; make it, or correct the path"
     folder = settings.templates.folder
-    # Path.is_dir raises where a folder above may not be entered.
-    if folder is not None and not os.path.isdir(folder):  # noqa: PTH112 - see above
+    if folder is not None and not os.path.isdir(folder):  # noqa: PTH112 - as above
         yield "templates.folder", f"there is no folder {folder} that this user can see; make it, or correct the path"
 
 
 def find_exposed(settings: Settings, config: Path) -> Iterator[Found]:
     """Yield where the site's folder, which the world reads, meets what the world must not read or overwrite."""
     site = _real(settings.site.folder)
-    for what, path in _private_places(settings, config):
-        if _real(path).is_relative_to(site):
-            yield (
-                "site.folder",
-                f"holds {what} ({path}), which every web visitor could read; give the site its own folder",
-            )
+    held = [what for what, path in _private_places(settings, config) if _real(path).is_relative_to(site)]
+    if held:
+        names = ", ".join(held)
+        yield "site.folder", f"holds {names}, which every web visitor could read; give the site its own folder"
     for key, path in (("issues.folder", settings.issues.folder), ("outbox.folder", settings.outbox.folder)):
         real = _real(path)
         if site != real and site.is_relative_to(real):
