@@ -234,12 +234,14 @@ class Meters:
         return [spending for meter, spending in spendings if meter.shared or spending.slowdown]
 
     def adopt(self, paces: Iterable[Pace]) -> None:
-        """Go on from what `store.paces.save_paces` said."""
+        """Go on from what the ledger holds: all of it when the run begins, and what `save_paces` said after that."""
         moment = self.moment()
         for pace in paces:
             meter = self._meters.get(pace.key)
             if meter is not None:
                 meter.adopt(pace, moment)
+            else:
+                self._kept[pace.key] = pace
 
 
 def make_limits(per_second: int, per_hour: int, per_day: int) -> Limits:

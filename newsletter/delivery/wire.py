@@ -125,6 +125,13 @@ class Wire(SMTP):
         if self.protocol is not None and self.protocol.pipeline is not None:
             self.protocol.pipeline.stop()
 
+    def close(self) -> None:
+        """Close now: a polite end of TLS would wait for the server's, and outlive the event loop."""
+        transport = self.transport
+        super().close()
+        if transport is not None:
+            cast(asyncio.WriteTransport, transport).abort()
+
     async def execute_command(
         self, *args: bytes, timeout: float | Literal[Default.token] | None = Default.token
     ) -> SMTPResponse:

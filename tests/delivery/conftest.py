@@ -117,7 +117,6 @@ class Relay:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await server.wait_closed()
-            await asyncio.sleep(0.02)  # a polite end of TLS takes both sides some turns
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         sender = recipient = ""

@@ -159,19 +159,46 @@ def test_a_closed_gate_hands_out_nothing_and_gives_up_all() -> None:
     assert gate.drain() == []
 
 
+def test_a_paused_gate_hands_out_nothing_until_it_goes_on() -> None:
+    for rules in ({}, {"per_second": 1000}):
+        gate = make_gate(Clock(), **rules)
+        gate.extend(mail(number) for number in range(3))
+        gate.pause()
+        assert gate.pop() is None
+        assert gate.wait() is None
+        assert len(gate) == 3
+        gate.pause(paused=False)
+        assert gate.wait() == 0.0
+        assert pop_all(gate) == [0, 1, 2]
+
+
+def test_the_mails_of_readers_who_left_are_taken_out_wherever_they_are() -> None:
+    clock = Clock()
+    gate = make_gate(clock, domains=(limit(per_second=1),))
+    gate.extend(mail(number, "slow.example") for number in range(4))
+    assert pop_all(gate) == [0]
+    gate.extend(mail(number) for number in range(4, 8))
+    assert gate.discard([]) == []
+    assert sorted(gone.key.id for gone in gate.discard({0, 2, 5, 99})) == [2, 5]
+    assert len(gate) == 5
+    assert pop_all(gate) == [4, 6, 7]
+    assert [gone.key.id for gone in gate.discard({1, 3})] == [1, 3]
+    clock.now += 60
+    assert gate.pop() is None
+    assert gate.wait() is None
+
+
 def test_a_complaint_slows_only_its_domain() -> None:
     clock = Clock()
     gate = make_gate(clock)
     gate.extend(mail(number, domain) for number in range(100) for domain in ("slow.example", "a.example"))
-    popped = [gate.pop() for _ in range(20)]
-    clock.now += 1.0
-    for each in popped:
-        assert each is not None
-        gate.finish(each, SLOWER if each.key.address.endswith("@slow.example") else TAKEN)
-    clock.now += 0.001
-    assert Counter(len(str(n)) and n for n in pop_all(gate)).total() in range(90, 93)
-    clock.now += 10.0
-    assert len(pop_all(gate)) <= 1
+    for popped in [gate.pop() for _ in range(20)]:
+        assert popped is not None
+        clock.now += 0.1
+        gate.finish(popped, SLOWER if popped.key.address.endswith("@slow.example") else TAKEN)
+    passed = Counter(popped.key.address.partition("@")[2] for popped in iter(gate.pop, None))
+    assert passed["a.example"] == 90
+    assert passed["slow.example"] <= 1
 
 
 def test_a_mailbox_that_is_refused_or_a_relay_that_is_busy_slows_nobody() -> None:
