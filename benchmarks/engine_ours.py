@@ -18,7 +18,7 @@ from sqlalchemy import insert
 
 from newsletter.config import Dkim, Settings
 from newsletter.delivery import books
-from newsletter.delivery.engine import Tally
+from newsletter.delivery.desk import Tally
 from newsletter.delivery.publish import Keys, send_edition
 from newsletter.delivery.relay import RelayTransport
 from newsletter.mail.dkim import SigningKeys
@@ -87,7 +87,9 @@ def forget_ledger(readers: int) -> None:
     left = iter(range(1, readers + 1))
     now = datetime.now(UTC)
 
-    def claim(_connection: Any, edition_id: int, _owner: str, _lease: Any, _now: Any, limit: int) -> list[Delivery]:
+    def claim(
+        _connection: Any, edition_id: int, _owner: str, _lease: Any, _now: Any, limit: int, *_: Any
+    ) -> list[Delivery]:
         return [
             Delivery(n, edition_id, n, f"reader{n:07}@example{n % 50}.net", "", DeliveryState.SENDING, 0, now)
             for _, n in zip(range(limit), left, strict=False)
@@ -97,6 +99,7 @@ def forget_ledger(readers: int) -> None:
     vars(books)["claim_deliveries"] = claim
     vars(books)["settle_deliveries"] = lambda *_: []
     vars(books)["release_deliveries"] = lambda *_: 0
+    vars(books)["list_departed"] = lambda *_: []
 
 
 class Meter:

@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from newsletter.app import App
-from newsletter.delivery.engine import Tally
+from newsletter.delivery.desk import Tally
 from newsletter.delivery.lanes import Transport
-from newsletter.delivery.publish import open_transport, send_edition, send_test
+from newsletter.delivery.meter import Meters
+from newsletter.delivery.publish import make_meters, open_transport, send_edition, send_test
 from newsletter.errors import IssueError, NewsletterError
 from newsletter.issues.check import EarlierWork, check_edition, check_issue
 from newsletter.issues.folder import (
@@ -117,7 +118,9 @@ def publish_issue(app: App, name: str, *, correct: bool, another: bool, progress
     ChangedError, TransportError and StoreError.
     """
     issue, edition, problems = load_publishable(app, name)
-    transport = open_transport(app.settings, os.environ, edition.slug)  # a missing password stops it before the start
+    meters = make_meters()
+    # A missing password stops it here, before anything has begun.
+    transport = open_transport(app.settings, os.environ, edition.slug, meters)
     now = datetime.now(UTC)
     if not another:
         _refuse_lookalike(app, edition)
@@ -132,7 +135,7 @@ def publish_issue(app: App, name: str, *, correct: bool, another: bool, progress
             rules = app.settings.delivery
             publish_edition(connection, stored.id, now, rules.seeds, rules.first_share)
     waits = mails or (stored.audience is not None and not correct)
-    tally = None if not waits else _deliver(app, stored, transport, progress)
+    tally = None if not waits else _deliver(app, stored, transport, meters, progress)
     with app.database.read() as connection:
         audit = count_deliveries(connection, stored.id)
         missing = tuple(list_missing_seeds(connection, app.settings.delivery.seeds)) if mails else ()
@@ -208,11 +211,11 @@ def _check_wire(issue: Issue, edition: Edition) -> list[Problem]:
     return []
 
 
-def _deliver(app: App, stored: StoredEdition, transport: Transport, progress: Progress) -> Tally:
+def _deliver(app: App, stored: StoredEdition, transport: Transport, meters: Meters, progress: Progress) -> Tally:
     with app.database.read() as connection:
         waiting = count_deliveries(connection, stored.id).open
 
     def tell(tally: Tally) -> None:
         progress(tally.done, waiting)
 
-    return send_edition(app.database, stored, transport, app.keys, app.settings, tell)
+    return send_edition(app.database, stored, transport, app.keys, app.settings, tell, meters=meters)

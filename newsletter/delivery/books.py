@@ -15,15 +15,18 @@ from datetime import datetime, timedelta
 from newsletter.delivery.journal import Journal
 from newsletter.model.control import Control, Stage
 from newsletter.model.delivery import Delivery, Settlement
+from newsletter.model.pace import Pace, Spending
 from newsletter.store.controls import halt_edition, load_control
 from newsletter.store.database import Database
 from newsletter.store.deliveries import (
     claim_deliveries,
     list_departed,
+    postpone_deliveries,
     release_deliveries,
     renew_leases,
     settle_deliveries,
 )
+from newsletter.store.paces import save_paces
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +48,17 @@ class Page:
 
     settlements: list[Settlement] = field(default_factory=list)
     returned: list[int] = field(default_factory=list)
+    postponed: list[tuple[int, datetime]] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return len(self.settlements) + len(self.returned)
+        return len(self.settlements) + len(self.returned) + len(self.postponed)
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
     """What a page brought: claims, what was settled, held readers who have left since, and whether to go on.
 
-    `through` says that everything due was asked for and nobody was there.
+    `through` says that everything due was asked for and nobody was there; `paces` are what all senders spent.
     """
 
     claimed: Sequence[Delivery]
@@ -62,6 +66,7 @@ class Turn:
     departed: Sequence[int]
     control: Control
     through: bool
+    paces: Sequence[Pace] = ()
 
 
 class Books:
@@ -110,28 +115,34 @@ class Books:
         """Put on the page that a delivery was not sent."""
         self._page.returned.append(delivery_id)
 
+    def postpone(self, delivery_id: int, due_at: datetime) -> None:
+        """Put on the page that a delivery was not sent, and waits for its turn."""
+        self._page.postponed.append((delivery_id, due_at))
+
     def give_back_the_rest(self) -> None:
         """Put on the page whatever has no answer and never was on the wire."""
         written = {settlement.delivery_id for settlement in self._page.settlements}.union(self._page.returned)
+        written.update(delivery_id for delivery_id, _ in self._page.postponed)
         rest = self._held - written
         self._page.returned += [number for number in sorted(rest) if not self.ledger.journal.knows(number)]
 
-    async def turn_page(self, *, claim: bool, stage: Stage = Stage.REST) -> Turn:
-        """Write the page down, and claim up to `ahead` of the stages up to `stage`.
+    async def turn_page(self, *, claim: bool, stage: Stage = Stage.REST, spendings: Sequence[Spending] = ()) -> Turn:
+        """Write the page down, and claim up to `ahead` of the stages up to `stage`; add to what senders spent.
 
         Raises StoreError; the page is kept then.
         """
         page, self._page = self._page, Page()
         want = self.ledger.ahead - len(self._held) + len(page) if claim else 0
         try:
-            turn, lost = await asyncio.to_thread(self._write, page, want, stage)
+            turn, lost = await asyncio.to_thread(self._write, page, want, stage, spendings)
         except BaseException:
             self._doubtful = True
             self._page.settlements[:0] = page.settlements
             self._page.returned[:0] = page.returned
+            self._page.postponed[:0] = page.postponed
             raise
         settled = [settlement.delivery_id for settlement in page.settlements]
-        for delivery_id in (*settled, *page.returned):
+        for delivery_id in (*settled, *page.returned, *(number for number, _ in page.postponed)):
             self.ledger.journal.forget(delivery_id)
             self._held.discard(delivery_id)
         fresh = [delivery for delivery in turn.claimed if delivery.id not in self._held]  # one of each at a time
@@ -139,12 +150,14 @@ class Books:
         told = [settlement for settlement in page.settlements if settlement.delivery_id not in lost]
         return replace(turn, claimed=fresh, settled=told)
 
-    def _write(self, page: Page, want: int, stage: Stage) -> tuple[Turn, set[int]]:
+    def _write(self, page: Page, want: int, stage: Stage, spendings: Sequence[Spending]) -> tuple[Turn, set[int]]:
         """Return what the ledger says, and which answers came too late: those rows were taken from us."""
         ledger, now = self.ledger, self.ledger.clock()
         with ledger.database.transaction() as connection:
             lost = settle_deliveries(connection, ledger.owner, page.settlements)
             release_deliveries(connection, ledger.owner, page.returned)
+            postpone_deliveries(connection, ledger.owner, page.postponed)
+            paces = save_paces(connection, spendings) if spendings else []
             due = abs(now - self._leased_at) > ledger.lease / 3  # a clock may be set back, too
             if due:
                 renew_leases(connection, ledger.owner, now + ledger.lease)
@@ -155,7 +168,7 @@ class Books:
                 claimed = claim_deliveries(connection, ledger.edition_id, ledger.owner, until, now, want, stage)
             control = load_control(connection, ledger.edition_id)  # after the claim, which holds on to it
         self._leased_at = now if due else self._leased_at
-        turn = Turn(claimed, page.settlements, departed, control, through=want > 0 and not claimed)
+        turn = Turn(claimed, page.settlements, departed, control, through=want > 0 and not claimed, paces=paces)
         return turn, {settlement.delivery_id for settlement in lost}
 
     async def halt(self, reason: str) -> Control:

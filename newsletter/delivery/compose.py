@@ -5,7 +5,7 @@ Owns what is done once for an edition and what for each reader. Pure; called in 
 
 from datetime import datetime
 
-from newsletter.delivery.engine import Compose
+from newsletter.delivery.desk import Compose
 from newsletter.delivery.exchange import Prepared, compose_commands
 from newsletter.delivery.lanes import Mail
 from newsletter.mail.dkim import SigningKeys, prepare_signing, sign_pieces

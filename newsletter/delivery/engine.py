@@ -12,27 +12,21 @@ never left is given back. What even then has no answer is left to the journal an
 
 import asyncio
 import os
-from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
 
-from newsletter import config
-from newsletter.delivery.books import Books, Ledger
+from newsletter.delivery.books import Books
+from newsletter.delivery.desk import PHASES, Desk, Tally
 from newsletter.delivery.exchange import Prepared, Result
-from newsletter.delivery.lanes import Lane, Mail, Transport
+from newsletter.delivery.gate import Gate, Return
+from newsletter.delivery.lanes import Lane, Mail
 from newsletter.delivery.policy import Fault, Phase, decide_outcome, decide_settlement, describe_fault
 from newsletter.delivery.stages import Halt, NextStage, Stages
 from newsletter.errors import StoreError, TransportError
 from newsletter.model.control import Control
-from newsletter.model.delivery import Accepted, Delivery, DeliveryState, Outcome, Refused, Reply, Settlement
-
-RUNNING: Final = Control()
-PHASES: Final = tuple(Phase)
-"""The journal keeps a phase as its number here; add only at the end."""
+from newsletter.model.delivery import Accepted, Delivery, Outcome, Refused, Reply
 
 BOOKS_INTERVAL: Final = 0.25
 """Seconds between two pages of the books at the most, so that `status` is never far behind."""
@@ -46,51 +40,7 @@ _LEASE_OVER: Final = (
 )
 _CHUNK: Final = 64
 _UNHEARD: Final = (0, 421)
-
-Compose = Callable[[Delivery], Mail]
-"""Makes a reader's mail, ready for the wire; called in threads. Raises ValueError for a reader who can't be written."""
-
-
-@dataclass(slots=True)
-class Tally:
-    """What one run did. `recovered` were left by a dead worker; `stopped` says that it was asked to end early.
-
-    `control` is what ended it, when the edition was paused, cancelled or halted.
-    """
-
-    sent: int = 0
-    deferred: int = 0
-    failed: int = 0
-    unknown: int = 0
-    recovered: int = 0
-    stopped: bool = False
-    control: Control = RUNNING
-
-    @property
-    def done(self) -> int:
-        """Return how many tries this run finished."""
-        return self.sent + self.deferred + self.failed + self.unknown
-
-    def count(self, settlements: Iterable[Settlement]) -> None:
-        """Add what was settled."""
-        states = Counter(settlement.state for settlement in settlements)
-        self.sent += states[DeliveryState.SENT]
-        self.deferred += states[DeliveryState.DEFERRED]
-        self.failed += states[DeliveryState.FAILED]
-        self.unknown += states[DeliveryState.UNKNOWN]
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What a run works with. `jitter` returns a factor of about 1; `drain` is how long a stop waits for answers."""
-
-    ledger: Ledger
-    transport: Transport
-    rules: config.Delivery
-    compose: Compose
-    jitter: Callable[[], float]
-    drain: timedelta
-    on_progress: Callable[[Tally], None]
+_UNSAID: Final = Result(Phase.RCPT, Reply(0, "", ""))
 
 
 class Engine:
@@ -103,7 +53,8 @@ class Engine:
         self._stages = Stages(desk.rules)
         self._alarm = False  # answers look wrong: nothing is begun until the books have judged them
         self._pool = ThreadPoolExecutor(os.cpu_count(), "compose")
-        self._ready: deque[Mail] = deque()
+        self._gate = Gate(desk.pace, desk.ledger.ahead, desk.meters)
+        self._departed: set[int] = set()  # readers who have left since they were claimed
         self._lanes: set[Lane] = set()
         self._changing: set[asyncio.Task[None]] = set()  # drivers between two connections: nothing is on their wire
         self._accepted = False
@@ -193,11 +144,17 @@ class Engine:
                 await lane.close()
 
     async def _mail_is_ready(self) -> bool:
-        while (self._alarm or not self._ready) and not self._ending:
+        while not self._ending:
+            wait = None if self._alarm else self._gate.wait()
+            if wait == 0.0:
+                return True
             self._mail.clear()
-            self._news.set()
-            await self._mail.wait()
-        return not self._ending
+            if not len(self._gate):
+                self._news.set()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._mail.wait()
+        return False
 
     async def _change_lane(self, old: Lane | None) -> Lane | None:
         """Open a connection; a relay that wants fewer than configured gets fewer, one that takes none ends the run."""
@@ -234,7 +191,19 @@ class Engine:
                 await self._ended.wait()
 
     def _next(self) -> Mail | None:
-        return None if self._ending or self._alarm or not self._ready else self._ready.popleft()
+        if self._ending or self._alarm:
+            return None
+        mail = self._gate.pop()
+        while mail is not None and self._departed and mail.key.id in self._departed:
+            self._drop(mail)
+            mail = self._gate.pop()
+        return mail
+
+    def _drop(self, mail: Mail) -> None:
+        """Give back the mail of a reader who has left since it was claimed; the ledger cancels it."""
+        self._gate.finish(mail, _UNSAID)
+        self._departed.discard(mail.key.id)
+        self._books.give_back(mail.key.id)
 
     def _begin(self, mail: Mail) -> None:
         if self._books.expired:
@@ -243,6 +212,8 @@ class Engine:
 
     def _take(self, mail: Mail, result: Result) -> None:
         """Take the answer to a mail; called from the wire, so it must not wait."""
+        if self._gate.finish(mail, result):
+            self._mail.set()
         if result.reply.code in _UNHEARD and result.phase is not Phase.DOT and self._try_again(mail):
             return
         verdict = decide_outcome(result.reply, result.phase)
@@ -265,7 +236,7 @@ class Engine:
             return False
         self._retried.add(mail.key.id)
         self._desk.ledger.journal.forget(mail.key.id)  # with a window, its body was on its way and came to nothing
-        self._ready.appendleft(mail)
+        self._gate.push_back(mail)
         self._mail.set()
         return True
 
@@ -301,7 +272,7 @@ class Engine:
 
     async def _keep_books(self, lanes: Sequence[asyncio.Task[None]]) -> None:
         """Turn pages until nothing is held and nothing is due, or the run ends."""
-        while self._books.held and not self._ending:
+        while (self._books.held or self._gate.owes) and not self._ending:
             if all(lane.done() for lane in lanes):
                 raise RuntimeError("every lane has ended, and mail is left")
             if self._books.waiting == len(self._suspects) > 0:
@@ -315,18 +286,29 @@ class Engine:
 
     async def _turn_page(self, *, claim: bool = True) -> None:
         """Turn a page, and one more for each stage that is through."""
+        meters = self._desk.meters
         while True:
-            turn = await self._books.turn_page(claim=claim and not self._ending, stage=self._stages.stage)
+            self._postpone(self._gate.give_back())
+            claims, spent = claim and not self._ending, meters.report(final=not claim)
+            turn = await self._books.turn_page(claim=claims, stage=self._stages.stage, spendings=spent)
+            meters.adopt(turn.paces)
             self.tally.count(turn.settled)
             self._desk.on_progress(self.tally)
-            self._drop(turn.departed)
-            await self._prepare(turn.claimed)
+            self._departed = set(turn.departed)
+            welcome, away = self._gate.turn_away(turn.claimed)
+            self._postpone(away)
+            await self._prepare(welcome)
             if not turn.control.runs:
                 self._stop_for(turn.control)
-            elif not await self._advance(through=turn.through):
+            elif not await self._advance(through=turn.through and not self._gate.owes):
                 return
             if self._ending:
                 return
+
+    def _postpone(self, returns: Iterable[Return]) -> None:
+        """Give back mails of a slow domain, each until its turn comes."""
+        for delivery, due_at in returns:
+            self._books.postpone(delivery.id, due_at)
 
     async def _advance(self, *, through: bool) -> bool:
         """Begin the next stage when this one is through and well received, or halt; return whether there is a next."""
@@ -343,15 +325,6 @@ class Engine:
         self.tally.control = control
         self._end()
 
-    def _drop(self, departed: Collection[int]) -> None:
-        """Give back the mails of readers who have left since they were claimed; the ledger cancels them."""
-        if not departed:
-            return
-        gone = {mail.key.id for mail in self._ready}.intersection(departed)
-        self._ready = deque(mail for mail in self._ready if mail.key.id not in gone)
-        for delivery_id in gone:
-            self._books.give_back(delivery_id)
-
     async def _prepare(self, claimed: Sequence[Delivery]) -> None:
         """Compose, and sign, off the event loop; lanes begin with the first while the last are being made."""
         loop = asyncio.get_running_loop()
@@ -359,7 +332,7 @@ class Engine:
         for made in asyncio.as_completed([loop.run_in_executor(self._pool, self._compose, chunk) for chunk in chunks]):
             for item in await made:
                 if isinstance(item, Prepared):
-                    self._ready.append(item)
+                    self._gate.extend((item,))
                 else:
                     self._settle(item[0], Phase.RCPT, Refused(item[1]))
             self._mail.set()

@@ -10,6 +10,7 @@ import secrets
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -19,23 +20,25 @@ from typing import Any, TypeVar
 from newsletter.config import Settings
 from newsletter.delivery.books import Ledger
 from newsletter.delivery.compose import make_compose
-from newsletter.delivery.engine import Desk, Engine, Tally
+from newsletter.delivery.desk import Desk, Tally
+from newsletter.delivery.engine import Engine
 from newsletter.delivery.exchange import Result
 from newsletter.delivery.journal import Journal, load_boot_id
 from newsletter.delivery.lanes import Lane, Mail, Transport
+from newsletter.delivery.meter import Meters
 from newsletter.delivery.outbox import OutboxTransport
 from newsletter.delivery.owner import is_dead_owner, load_owner
 from newsletter.delivery.policy import Fault, Verdict, decide_outcome, describe_fault
 from newsletter.delivery.recovery import name_ledger, recover
-from newsletter.delivery.relay import RelayTransport
+from newsletter.delivery.relay import open_relays
 from newsletter.errors import TransportError
 from newsletter.mail.address import normalise_address
 from newsletter.mail.dkim import SigningKeys
 from newsletter.model.delivery import Delivery, DeliveryState, Outcome
 from newsletter.model.edition import Edition
-from newsletter.secret import load_password
 from newsletter.store.database import Database
 from newsletter.store.editions import StoredEdition
+from newsletter.store.paces import load_paces
 
 TEST_PREFIX = "[Test] "
 
@@ -54,14 +57,21 @@ class Keys:
     mail: SigningKeys | None = None
 
 
-def open_transport(settings: Settings, environ: Mapping[str, str], slug: str) -> Transport:
-    """Return the relay, or the outbox when none is configured; nothing is connected yet.
+def open_transport(
+    settings: Settings, environ: Mapping[str, str], slug: str, meters: Meters | None = None
+) -> Transport:
+    """Return the relays, or the outbox when none is configured; nothing is connected yet. `meters` keep their limits.
 
     Raises UsageError or NewsletterError for a password that can't be found, TransportError for a bad `ca_file`.
     """
     if not settings.smtp.host:
         return OutboxTransport(settings.outbox.folder, slug)
-    return RelayTransport(settings.smtp, load_password(settings.smtp, environ))
+    return open_relays(settings.smtp, environ, meters, adapt=settings.pace.adapt)
+
+
+def make_meters(clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Meters:
+    """Return what knows how fast mail may go, for a transport and the run that uses it."""
+    return Meters(time.monotonic, clock)
 
 
 def send_edition(
@@ -72,12 +82,16 @@ def send_edition(
     settings: Settings,
     on_progress: Progress,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    meters: Meters | None = None,
 ) -> Tally:
     """Send a published edition to everyone who is due now; returns when nobody is left who can be tried now.
 
     What a dead sender left is settled first. SIGINT or SIGTERM ends it gracefully, and a second one at once. Raises
     TransportError and StoreError (`delivery.engine`), ValueError for an edition that can't be a mail.
     """
+    meters = meters or make_meters(clock)
+    with database.read() as connection:
+        meters.adopt(load_paces(connection))
     compose = make_compose(stored.edition, stored.published_at, keys.links, keys.mail)
     rules, boot = settings.delivery, load_boot_id()
     recovered = recover(database, rules.journal, boot, rules, clock(), is_dead_owner)
@@ -92,6 +106,8 @@ def send_edition(
         jitter=lambda: random.uniform(0.8, 1.2),  # noqa: S311 - spreads load, protects nothing
         drain=timedelta(seconds=rules.drain_seconds),
         on_progress=on_progress,
+        meters=meters,
+        pace=settings.pace,
     )
     return _run(_send(desk, recovered))
 

@@ -15,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from newsletter import config
-from newsletter.delivery.engine import PHASES
+from newsletter.delivery.desk import PHASES
 from newsletter.delivery.journal import Noted, Remains, open_remains
 from newsletter.delivery.policy import Fault, Phase, decide_outcome, decide_settlement
 from newsletter.model.delivery import Accepted, Delivery, DeliveryState, Reply, Settlement, Unknown

@@ -1,6 +1,7 @@
 """A run of the engine over a real ledger, with relays and a database that behave as they are told."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,20 +11,25 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from newsletter.config import Delivery as Rules
+from newsletter.config import Pace
 from newsletter.delivery.books import Ledger
 from newsletter.delivery.compose import make_compose
-from newsletter.delivery.engine import Compose, Desk, Engine, Tally
+from newsletter.delivery.desk import Compose, Desk, Tally
+from newsletter.delivery.engine import Engine
 from newsletter.delivery.exchange import Result
 from newsletter.delivery.journal import Journal
 from newsletter.delivery.lanes import Lane, Mail, Transport
+from newsletter.delivery.meter import Meters
 from newsletter.delivery.owner import is_dead_owner, load_owner
 from newsletter.delivery.policy import Fault, Phase
 from newsletter.delivery.recovery import name_ledger, recover
 from newsletter.errors import StoreError
 from newsletter.model.delivery import Audit, Delivery, DeliveryState, Reply
+from newsletter.model.pace import Pace as KeptPace
 from newsletter.store.database import Database
 from newsletter.store.deliveries import claim_deliveries, list_deliveries
 from newsletter.store.editions import StoredEdition
+from newsletter.store.paces import load_paces
 from tests.delivery.conftest import KEY, NOW, audit
 
 BOOT = "boot-1"
@@ -158,6 +164,7 @@ class Run:
     compose: Compose | None = None
     lease: timedelta = timedelta(minutes=30)
     rules: Rules = field(default_factory=Rules)
+    pace: Pace = field(default_factory=Pace)
 
     def desk(
         self, transport: Transport, progress: Callable[[Tally], None], owner: str, ledger: Database | None = None
@@ -173,7 +180,13 @@ class Run:
             jitter=lambda: 1.0,
             drain=timedelta(seconds=self.drain),
             on_progress=progress,
+            meters=Meters(time.monotonic, lambda: self.now, self.load_paces()),
+            pace=self.pace,
         )
+
+    def load_paces(self) -> list[KeptPace]:
+        with self.database.read() as connection:
+            return load_paces(connection)
 
     def recover(self, boot: str = BOOT) -> int:
         return recover(self.database, self.folder, boot, Rules(), self.now, is_dead_owner)

@@ -560,7 +560,7 @@ async def test_memory_does_not_grow_with_the_readers(
     sizes: list[int] = []
 
     def measure(tally: Tally) -> None:
-        sizes.append(len(sending._retried) + len(sending._ready) + len(sending._suspects) + sending._books.held)
+        sizes.append(len(sending._retried) + len(sending._gate) + len(sending._suspects) + sending._books.held)
 
     desk = run.desk(Dropping(width=3), measure, load_owner("run"))
     sending = Engine(desk)

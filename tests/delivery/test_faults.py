@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.config import Settings
-from newsletter.delivery.engine import Tally
+from newsletter.delivery.desk import Tally
 from newsletter.delivery.publish import Keys, open_transport, send_edition
 from newsletter.errors import TransportError
 from newsletter.model.delivery import Audit, DeliveryState

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.delivery.engine import Tally
+from newsletter.delivery.desk import Tally
 from newsletter.delivery.exchange import Result
 from newsletter.delivery.lanes import Mail
 from newsletter.delivery.outbox import OutboxTransport, file_stem, safe_name

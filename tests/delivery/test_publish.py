@@ -20,7 +20,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import Envelope as ReceivedEnvelope
 
 from newsletter.config import Settings
-from newsletter.delivery.engine import Tally
+from newsletter.delivery.desk import Tally
 from newsletter.delivery.outbox import OutboxTransport
 from newsletter.delivery.publish import Keys, open_transport, send_edition, send_test
 from newsletter.delivery.relay import RelayTransport

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.config import Delivery as Rules
-from newsletter.delivery.engine import PHASES
+from newsletter.delivery.desk import PHASES
 from newsletter.delivery.journal import Journal, Noted, Remains
 from newsletter.delivery.owner import is_dead_owner
 from newsletter.delivery.policy import Phase

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from newsletter.config import Relay as RelayEntry
 from newsletter.config import Smtp
-from newsletter.delivery.engine import Tally
+from newsletter.delivery.desk import Tally
 from newsletter.delivery.exchange import Result
 from newsletter.delivery.lanes import Lane, Mail
 from newsletter.delivery.policy import Fault, Phase
