@@ -17,7 +17,17 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from wire_peers import CONNECTIONS, HERE, MESSAGE_SIZE, Place, install_nodemailer, run_fast_sink, write_message
+
+sys.path.insert(0, str(Path(__file__).parent.parent))  # run as a file, it must find its neighbours
+from benchmarks.wire_peers import (
+    CONNECTIONS,
+    HERE,
+    MESSAGE_SIZE,
+    Place,
+    install_nodemailer,
+    run_fast_sink,
+    write_message,
+)
 
 SECONDS = 5.0
 READERS = 8_000
@@ -27,7 +37,14 @@ LONGEST = 1800.0
 
 def send_ours(port: int, readers: int, *flags: str) -> dict[str, float]:
     """Run our engine in a process of its own and return what it measured."""
-    words = [sys.executable, HERE / "engine_ours.py", str(port), str(readers), str(MESSAGE_SIZE), *flags]
+    words: list[str | Path] = [
+        sys.executable,
+        HERE / "engine_ours.py",
+        str(port),
+        str(readers),
+        str(MESSAGE_SIZE),
+        *flags,
+    ]
     done = subprocess.run(words, check=True, capture_output=True, text=True, timeout=LONGEST)
     counts: dict[str, float] = json.loads(done.stdout)
     if counts["messages"] != readers or not counts["holds"]:
