@@ -9,7 +9,7 @@ from newsletter.errors import ChangedError, NotFoundError, UsageError
 from newsletter.model.edition import Edition
 from newsletter.model.subscriber import NewSubscriber, SubscriberState, SuppressionReason
 from newsletter.store.database import Database
-from newsletter.store.deliveries import list_deliveries
+from newsletter.store.deliveries import claim_deliveries, list_deliveries, release_deliveries
 from newsletter.store.editions import (
     EditionState,
     StoredEdition,
@@ -92,6 +92,7 @@ def test_a_correction_adds_a_revision_and_leaves_the_mail_as_it_was_sent(
     published = publish(1)
     later = now + timedelta(hours=2)
     with database.transaction() as connection:
+        claim_deliveries(connection, published.id, "sender", later, now, 1)  # from now on it may be on the wire
         corrected = correct_edition(connection, replace(edition, html="new"), "corrected", later)
         assert correct_edition(connection, edition, "corrected", later + timedelta(hours=1)) == corrected
         assert corrected == replace(published, revision=2, updated_at=later)
@@ -102,6 +103,19 @@ def test_a_correction_adds_a_revision_and_leaves_the_mail_as_it_was_sent(
         reasons = connection.execute(select(revisions.c.number, revisions.c.reason).order_by(revisions.c.number))
         assert reasons.all() == [(1, "publish"), (2, "correct")]
         assert len(list_deliveries(connection, published.id)) == 1
+
+
+def test_a_correction_is_in_the_mail_as_long_as_none_was_begun(
+    database: Database, edition: Edition, now: datetime, publish: Publish
+) -> None:
+    published = publish(2)
+    mended = replace(edition, html="new")
+    with database.transaction() as connection:
+        assert correct_edition(connection, mended, "corrected", now).edition == mended
+        (first, _) = claim_deliveries(connection, published.id, "sender", now + timedelta(hours=1), now, 2)
+        release_deliveries(connection, "sender", [first.id])
+        again = correct_edition(connection, replace(edition, html="newer"), "once more", now)
+        assert (again.edition, again.revision) == (mended, 3)
 
 
 def test_what_was_corrected_is_compared_with_its_correction(
