@@ -30,7 +30,7 @@ from benchmarks.wire_peers import (
 )
 
 SECONDS = 5.0
-READERS = 8_000
+READERS = 24_000
 MILLION = 1_000_000
 LONGEST = 1800.0
 

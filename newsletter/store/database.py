@@ -210,7 +210,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     for pragma in (
         "foreign_keys=ON",
         "synchronous=FULL",
-        "cache_size=-65536",
+        "cache_size=-8192",
         "temp_store=MEMORY",
         "wal_autocheckpoint=16384",
     ):
