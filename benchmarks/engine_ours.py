@@ -30,7 +30,7 @@ from newsletter.store.deliveries import count_deliveries
 from newsletter.store.editions import StoredEdition, freeze_edition, publish_edition
 from newsletter.store.schema import subscribers
 
-BATCH = 20_000
+BATCH = 5_000
 LINKS = f"https://news.example.org/u/{UNSUBSCRIBE_FIELD} https://news.example.org/p/{PREFERENCES_FIELD}"
 SENDER = Sender(
     name="Example News",
