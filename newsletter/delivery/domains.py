@@ -5,7 +5,7 @@ was before anybody looked. Every other domain costs one entry among the most rec
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from newsletter import config
@@ -58,13 +58,6 @@ class Queue:
     def wait(self, now: float) -> float:
         """Return the seconds until a mail may go, infinite when that takes an answer first."""
         return float("inf") if self.full else self.meter.wait(now)
-
-    def discard(self, numbers: Collection[int]) -> list[Mail]:
-        """Take out the mails of these deliveries, as far as they were set aside, and return them."""
-        gone = [mail for mail in self.aside if mail.key.id in numbers]
-        if gone:
-            self.aside = deque(mail for mail in self.aside if mail.key.id not in numbers)
-        return gone
 
     def hand_out(self, now: float) -> None:
         """Count a mail that goes to the wire."""

@@ -14,7 +14,7 @@ With no limit configured, and as long as nobody complains, none of this costs mo
 """
 
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from heapq import heappop, heappush
 from math import inf
@@ -69,7 +69,6 @@ class Gate:
         self._number = 0
         self._owed = 0
         self._due = -inf
-        self._closed = self._paused = False
         limits = make_limits(rules.per_second, rules.per_hour, rules.per_day)
         self._overall = meters.find(OVERALL, limits) if limits else None
         self._domains = Domains(rules, meters)
@@ -93,8 +92,6 @@ class Gate:
 
     def wait(self) -> float | None:
         """Return the seconds until `pop` may have something; None when only new mails or answers can change that."""
-        if self._closed or self._paused:
-            return None
         if self._ready:
             needed = 0.0
         elif self._turns:
@@ -120,42 +117,6 @@ class Gate:
             self._aside += 1
         else:
             self._ready.appendleft(mail)
-
-    def pause(self, *, paused: bool = True) -> None:
-        """Hand out nothing for now, or go on."""
-        self._paused = paused
-        self._choose_way()
-
-    def close(self) -> None:
-        """Hand out nothing more."""
-        self._closed = True
-        self._choose_way()
-
-    def discard(self, numbers: Collection[int]) -> list[Mail]:
-        """Take out the mails of these deliveries, as far as they were not handed out, and return them."""
-        if not numbers:
-            return []
-        gone = [mail for mail in self._ready if mail.key.id in numbers]
-        if gone:
-            self._ready = deque(mail for mail in self._ready if mail.key.id not in numbers)
-        for queue in self._domains if self._aside else ():
-            found = queue.discard(numbers)
-            self._slow -= bool(found) and not queue.aside
-            self._aside -= len(found)
-            gone += found
-        return gone
-
-    def drain(self) -> list[Mail]:
-        """Return all that was not handed out, and hold nothing more."""
-        mails = [mail for queue in self._domains for mail in queue.aside]
-        mails.extend(self._ready)
-        for queue in self._domains:
-            queue.aside.clear()
-            queue.scheduled = False
-        self._ready.clear()
-        self._turns.clear()
-        self._aside = self._slow = 0
-        return mails
 
     # So that a slow domain doesn't fill all that is claimed
 
@@ -220,11 +181,11 @@ class Gate:
     # With limits, or after complaints
 
     def _choose_way(self) -> None:
-        self._plain = not (self._closed or self._paused or self._domains or self._overall)
+        self._plain = not (self._domains or self._overall)
 
     def _pop_paced(self) -> Mail | None:
         now, overall = self._clock(), self._overall
-        if self._closed or self._paused or (overall is not None and overall.wait(now) > 0):
+        if overall is not None and overall.wait(now) > 0:
             return None
         mail = self._pop_aside(now) or self._pop_ready(now)
         if mail is not None and overall is not None:

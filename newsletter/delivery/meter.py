@@ -4,9 +4,10 @@ Owns what has left since it was last written down. The arithmetic is in `deliver
 
 **Guarantee.** Limits hold over restarts, and for all senders on one database together: each adds what it spent to what
 is kept there, and goes on from the sum. **Limits.** What a sender spent after its last page of the books is forgotten
-when it is killed. Senders hear of each other only when they turn a page: k of them may together exceed a limit by what
-k - 1 are allowed between two pages, and by as many bursts (5 % of the limit each); then all wait until it is made up
-for. Limits per second of domains that no list names are each sender's own, and so are connections.
+when it is killed, and so is what stood on a page that the ledger refused. Senders hear of each other only when they
+turn a page: k of them may together exceed a limit by what k - 1 are allowed between two pages, and by as many bursts
+(5 % of the limit each); then all wait until it is made up for. Limits per second of domains that no list names are each
+sender's own, and so are connections.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -141,6 +141,13 @@ def postpone_deliveries(connection: Connection, owner: str, returns: Sequence[tu
     return connection.execute(statement, rows).rowcount
 
 
+def hasten_deliveries(connection: Connection, edition_id: int, now: datetime) -> int:
+    """Let who only waits for his turn be claimed at once, since a run that begins judges anew; return how many."""
+    waiting = and_(_is(DeliveryState.DEFERRED), deliveries.c.next_attempt_at > now, deliveries.c.reply_text == PACED)
+    statement = update(deliveries).where(deliveries.c.edition_id == edition_id, waiting).values(next_attempt_at=now)
+    return connection.execute(statement).rowcount
+
+
 def renew_leases(connection: Connection, owner: str, lease_until: datetime) -> int:
     """Keep all that `owner` holds until `lease_until`; return how many deliveries that are."""
     statement = update(deliveries).where(_held_by(owner)).values(lease_until=lease_until)

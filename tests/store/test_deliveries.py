@@ -12,10 +12,13 @@ from newsletter.model.delivery import Audit, Delivery, DeliveryState, Reply, Rep
 from newsletter.model.subscriber import SuppressionReason
 from newsletter.store.database import Database
 from newsletter.store.deliveries import (
+    PACED,
     claim_deliveries,
     count_deliveries,
     count_replies,
+    hasten_deliveries,
     list_deliveries,
+    postpone_deliveries,
     recover_deliveries,
     release_deliveries,
     renew_leases,
@@ -272,3 +275,52 @@ def test_claiming_is_answered_by_indexes_and_not_by_reading_the_ledger(
         "SEARCH deliveries USING INDEX ix_deliveries_queued",
     }
     assert not [step for plan in plans for step in plan if step.startswith("SCAN") or "TEMP B-TREE" in step]
+
+
+def _postpone(database: Database, due_at: datetime, rows: list[Delivery], owner: str = "one") -> int:
+    with database.transaction() as connection:
+        return postpone_deliveries(connection, owner, [(row.id, due_at) for row in rows])
+
+
+def test_a_postponed_delivery_waits_for_its_turn_and_counts_no_try(
+    database: Database, now: datetime, publish: Publish
+) -> None:
+    publish(3)
+    first, second, _ = _claim(database, now)
+    assert _postpone(database, now + MINUTE, [first, second]) == 2
+    assert _states(database) == ["deferred", "deferred", "sending"]
+    assert _claim(database, now + MINUTE / 2) == []
+    again = _claim(database, now + MINUTE)
+    assert [row.id for row in again] == [first.id, second.id]
+    assert [(row.attempts, row.reply) for row in again] == [(0, Reply(0, "", PACED))] * 2
+
+
+def test_what_a_server_said_is_kept_when_a_delivery_is_postponed(
+    database: Database, now: datetime, publish: Publish
+) -> None:
+    publish(1)
+    said = Reply(451, "4.7.1", "slow down")
+    _settle(database, now, _claim(database, now), DeliveryState.DEFERRED, reply=said)
+    assert _postpone(database, now + 3 * MINUTE, _claim(database, now + MINUTE)) == 1
+    (row,) = _claim(database, now + 3 * MINUTE)
+    assert (row.attempts, row.reply) == (1, said)
+
+
+def test_nobody_postpones_what_another_holds(database: Database, now: datetime, publish: Publish) -> None:
+    publish(2)
+    assert _postpone(database, now + MINUTE, _claim(database, now), owner="two") == 0
+    assert _postpone(database, now + MINUTE, []) == 0
+    assert _states(database) == ["sending", "sending"]
+
+
+def test_a_run_that_begins_needn_t_wait_for_turns_that_another_gave_out(
+    database: Database, now: datetime, publish: Publish
+) -> None:
+    publish(3)
+    first, second, third = _claim(database, now)
+    _postpone(database, now + 60 * MINUTE, [first, second])
+    _settle(database, now, [third], DeliveryState.DEFERRED, reply=Reply(451, "4.7.1", "slow down"))
+    with database.transaction() as connection:
+        assert hasten_deliveries(connection, 2, now) == 0
+        assert hasten_deliveries(connection, 1, now) == 2
+    assert [row.id for row in _claim(database, now)] == [first.id, second.id]
