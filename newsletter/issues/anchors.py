@@ -2,13 +2,14 @@
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import Container
 
 from newsletter.model.issue import Identifier
+from newsletter.model.topic import cut_words, fold_text, plain_words
 
 ANCHOR = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}")
 _MAX_SLUG = 60
+_MAX_IDENTIFIER = 100
 
 
 def compose_anchor(title: str, identifier: Identifier | None = None, *, kind: str = "entry") -> str:
@@ -17,9 +18,8 @@ def compose_anchor(title: str, identifier: Identifier | None = None, *, kind: st
     `kind` starts the anchor of a title without any Latin letter or digit.
     """
     if identifier and identifier.scheme != "url":
-        return _slug(f"{identifier.scheme}-{identifier.value}", 100)
-    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().replace("'", "")
-    slug = _slug(plain.replace(".", "-"), _MAX_SLUG)
+        return cut_words(plain_words(f"{identifier.scheme}-{identifier.value}", keep="."), _MAX_IDENTIFIER)
+    slug = cut_words(plain_words(fold_text(title)), _MAX_SLUG)
     return slug or f"{kind}-{hashlib.sha256(title.encode(errors='replace')).hexdigest()[:8]}"
 
 
@@ -30,10 +30,3 @@ def unused_anchor(anchor: str, taken: Container[str]) -> str:
         number += 1
         free = f"{anchor}-{number}"
     return free
-
-
-def _slug(text: str, width: int) -> str:
-    words = re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")
-    if len(words) <= width:
-        return words
-    return words[:width].rpartition("-")[0].strip("-.") or words[:width].strip("-.")
