@@ -1,0 +1,23 @@
+"""Bounds on what is read of a mail that anybody may have sent."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is beyond these is not read, and `Report.cut` says so; the rest of the mail is.
+
+    `size` is octets of the whole mail, `parts` and `depth` count MIME parts and how deep they stand in each other,
+    `headers` counts header fields of one part, `text` is the characters looked at in one text, `recipients` counts
+    findings.
+    """
+
+    size: int = 1 << 20
+    parts: int = 50
+    depth: int = 8
+    headers: int = 500
+    text: int = 32_000
+    recipients: int = 100
+
+
+LIMITS = Limits()
