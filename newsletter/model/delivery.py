@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class DeliveryState(StrEnum):
-    """Where one (edition, reader) stands; `sent`, `failed` and `cancelled` are final."""
+    """Where one (edition, reader) stands; `sent`, `failed`, `cancelled` and `excluded` are final."""
 
     QUEUED = "queued"
     SENDING = "sending"
@@ -18,6 +18,7 @@ class DeliveryState(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
+    EXCLUDED = "excluded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Delivery:
     """One row of the ledger: this edition to this reader. `attempts` counts finished tries.
 
     `address` is in its wire form (`mail.address`). `reply` is the last thing heard about it, if anything was.
+    `variant` says which of the edition's renderings the reader gets; 0 is the edition itself.
     """
 
     id: int
@@ -47,6 +49,7 @@ class Delivery:
     next_attempt_at: datetime | None = None
     settled_at: datetime | None = None
     reply: Reply | None = None
+    variant: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,8 @@ class Settlement:
 class Audit:
     """The count of an edition's rows by state against the audience fixed at publish.
 
-    `queued` includes `sending`: a claimed row has not been answered yet.
+    `queued` includes `sending`: a claimed row has not been answered yet. `excluded` were due, but there was nothing for
+    them in it, or they are paused; their rows say why.
     """
 
     audience: int
@@ -106,11 +110,12 @@ class Audit:
     failed: int
     cancelled: int
     unknown: int
+    excluded: int = 0
 
     @property
     def holds(self) -> bool:
         """Return whether every reader due at publish is accounted for exactly once."""
-        parts = self.sent + self.queued + self.deferred + self.failed + self.cancelled + self.unknown
+        parts = self.sent + self.queued + self.deferred + self.failed + self.cancelled + self.unknown + self.excluded
         return self.audience == parts
 
     @property

@@ -14,6 +14,14 @@ class SubscriberState(StrEnum):
     SUSPENDED = "suspended"
 
 
+class Cadence(StrEnum):
+    """How often a reader gets mail: each issue, or what a week or a month brought in one."""
+
+    EACH = "each"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+
 class SuppressionReason(StrEnum):
     """Why an address stays out, even when it is imported again."""
 
@@ -36,7 +44,8 @@ class Admission(StrEnum):
 class NewSubscriber:
     """A subscriber about to be stored; `address` is in its wire form (`mail.address`), `source` tells where from.
 
-    `joined_at` and `left_at` None mean now; `left_at` counts only in the state `left`.
+    `joined_at` and `left_at` None mean now; `left_at` counts only in the state `left`. `topics` are keys
+    (`model.topic`); none means everything.
     """
 
     address: str
@@ -46,11 +55,13 @@ class NewSubscriber:
     joined_at: datetime | None = None
     source: str = ""
     left_at: datetime | None = None
+    topics: frozenset[str] = frozenset()
+    cadence: Cadence = Cadence.EACH
 
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """A stored subscriber. Times are aware UTC."""
+    """A stored subscriber. Times are aware UTC; `topics` empty means everything. Paused until then, he gets nothing."""
 
     id: int
     address: str
@@ -60,3 +71,6 @@ class Subscriber:
     joined_at: datetime
     left_at: datetime | None
     source: str
+    topics: frozenset[str] = frozenset()
+    cadence: Cadence = Cadence.EACH
+    paused_until: datetime | None = None

@@ -212,7 +212,7 @@ def count_deliveries(connection: Connection, edition_id: int) -> Audit:
     statement = select(deliveries.c.state, func.count()).where(deliveries.c.edition_id == edition_id)
     counts: dict[str, int] = dict(connection.execute(statement.group_by(deliveries.c.state)).all())
     queued = counts.get("sending", 0) + counts.get("queued", 0)
-    rest = {state: counts.get(state, 0) for state in ("sent", "deferred", "failed", "cancelled", "unknown")}
+    rest = {state: counts.get(state, 0) for state in ("sent", "deferred", "failed", "cancelled", "unknown", "excluded")}
     return Audit(audience=edition.audience or 0, queued=queued, **rest)
 
 
@@ -353,6 +353,7 @@ def _read(row: Row[Any], state: DeliveryState) -> Delivery:
         next_attempt_at=row.next_attempt_at,
         settled_at=row.settled_at,
         reply=Reply(row.reply_code, row.reply_enhanced, row.reply_text) if heard else None,
+        variant=row.variant,
     )
 
 

@@ -4,7 +4,7 @@ Owns the rule that an address that stays out never becomes a reader again unless
 takes effect at once, for queued mail too. Every function works inside the caller's transaction.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,12 +13,20 @@ from sqlalchemy import Connection, Row, Select, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter.mail.address import fold_address
-from newsletter.model.subscriber import Admission, NewSubscriber, Subscriber, SubscriberState, SuppressionReason
+from newsletter.model.subscriber import (
+    Admission,
+    Cadence,
+    NewSubscriber,
+    Subscriber,
+    SubscriberState,
+    SuppressionReason,
+)
 from newsletter.store.deliveries import cancel_deliveries
 from newsletter.store.schema import UtcTime, subscribers
 from newsletter.store.suppression import find_suppressed, lift_suppression, suppress
 
 _COLUMNS = [column.name for column in subscribers.c if column.name != "id"]
+_TIMES = {column.name for column in subscribers.c if isinstance(column.type, UtcTime)}
 _ARRAYS = [bindparam(name, type_=postgresql.ARRAY(subscribers.c[name].type)) for name in _COLUMNS]
 _INSERT_ARRAYS = (
     postgresql.insert(subscribers)
@@ -159,7 +167,7 @@ def _insert_many(connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
     # Binding a million rows takes SQLAlchemy as long as storing them takes SQLite.
     compiled = _insert(connection).compile(connection, column_keys=_COLUMNS)
     convert = UtcTime().bind_processor(connection.dialect) or (lambda value: value)
-    tuples = [tuple([convert(row[name]) if name.endswith("_at") else row[name] for name in _COLUMNS]) for row in rows]
+    tuples = [tuple([convert(row[name]) if name in _TIMES else row[name] for name in _COLUMNS]) for row in rows]
     return connection.exec_driver_sql(str(compiled), tuples).rowcount
 
 
@@ -173,7 +181,15 @@ def _values(new: NewSubscriber, now: datetime) -> dict[str, Any]:
         "joined_at": new.joined_at or now,
         "left_at": (new.left_at or now) if new.state is SubscriberState.LEFT else None,
         "source": new.source,
+        "topics": join_topics(new.topics),
+        "cadence": new.cadence,
+        "paused_until": None,
     }
+
+
+def join_topics(topics: Collection[str]) -> str:
+    """Return topic keys as a column holds them: equal choices are equal texts."""
+    return " ".join(sorted(topics))
 
 
 def _change(connection: Connection, subscriber_id: int, changes: Mapping[str, Any]) -> Subscriber:
@@ -195,4 +211,7 @@ def _read(row: Row[Any]) -> Subscriber:
         joined_at=row.joined_at,
         left_at=row.left_at,
         source=row.source,
+        topics=frozenset(row.topics.split()),
+        cadence=Cadence(row.cadence),
+        paused_until=row.paused_until,
     )

@@ -1,0 +1,10 @@
+"""When issues are due, and what became of each day."""
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Make the tables."""

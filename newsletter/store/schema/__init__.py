@@ -1,0 +1,27 @@
+"""The tables, and every rule that one row can be held to: a state that makes no sense can't be written.
+
+`migrations/` builds the same shape step by step, and a test compares the two on both engines.
+"""
+
+from newsletter.store.schema.base import Id, UtcTime, metadata
+from newsletter.store.schema.ledger import deliveries, editions, revisions, variants, works
+from newsletter.store.schema.readers import consents, requests, subscribers, suppressions
+from newsletter.store.schema.service import notices, paces, throttles
+
+__all__ = [
+    "Id",
+    "UtcTime",
+    "consents",
+    "deliveries",
+    "editions",
+    "metadata",
+    "notices",
+    "paces",
+    "requests",
+    "revisions",
+    "subscribers",
+    "suppressions",
+    "throttles",
+    "variants",
+    "works",
+]
