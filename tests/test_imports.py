@@ -26,6 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": {"model", "errors", "store", "mail"},  # of mail, an address's key
     "audience": GROUND | {"audience", "mail", "store"},
     "delivery": GROUND | {"delivery", "mail", "store", "secret"},
+    "bounces": GROUND | {"bounces", "mail", "store"},
     "site": GROUND | {"site", "issues", "render"},
     "app": GROUND | {"secret", "signing", "issues", "render", "store", "delivery"},
     "publishing": GROUND | {"app", "issues", "render", "site", "store", "delivery", "mail"},
@@ -37,7 +38,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),
 }
 
-PURE = ("mail", "issues/parse", "issues/check", "delivery/policy", "delivery/stages", "audience/policy")
+PURE = (
+    "mail",
+    "issues/parse",
+    "issues/check",
+    "delivery/policy",
+    "delivery/stages",
+    "audience/policy",
+    "bounces/policy",
+)
 WORLDLY = {"socket", "subprocess", "sqlite3", "urllib.request", "asyncio", "random", "time", "shutil", "tempfile", "os"}
 
 ONE_DOOR = {

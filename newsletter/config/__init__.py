@@ -5,6 +5,7 @@ Refuses unknown keys. Paths in a config are relative to the folder the config st
 """
 
 from newsletter.config.example import render_config
+from newsletter.config.incoming import Bounces
 from newsletter.config.load import DEFAULT_NAME, load_settings, parse_settings
 from newsletter.config.sending import DomainPace, Pace, Relay, Smtp
 from newsletter.config.settings import (
@@ -23,6 +24,7 @@ from newsletter.config.settings import (
 
 __all__ = [
     "DEFAULT_NAME",
+    "Bounces",
     "DatabaseSettings",
     "Delivery",
     "Dkim",

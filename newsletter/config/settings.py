@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from newsletter.config.incoming import Bounces
 from newsletter.config.sending import Pace, Smtp
 from newsletter.config.values import (
     Address,
@@ -229,6 +230,7 @@ class Settings(Table):
     smtp: Smtp = Smtp()
     pace: Pace = Pace()
     delivery: Delivery = Delivery()
+    bounces: Bounces = Bounces()
     database: DatabaseSettings = DatabaseSettings()
     secret: Secret = Secret()
 

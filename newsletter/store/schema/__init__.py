@@ -4,6 +4,7 @@
 """
 
 from newsletter.store.schema.base import Id, UtcTime, metadata
+from newsletter.store.schema.bounces import bounces, reports
 from newsletter.store.schema.ledger import deliveries, editions, revisions, variants, works
 from newsletter.store.schema.readers import consents, requests, subscribers, suppressions
 from newsletter.store.schema.service import notices, paces, throttles
@@ -11,12 +12,14 @@ from newsletter.store.schema.service import notices, paces, throttles
 __all__ = [
     "Id",
     "UtcTime",
+    "bounces",
     "consents",
     "deliveries",
     "editions",
     "metadata",
     "notices",
     "paces",
+    "reports",
     "requests",
     "revisions",
     "subscribers",

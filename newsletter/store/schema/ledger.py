@@ -153,6 +153,7 @@ for _name, _columns, _rows in (
     ("ix_deliveries_deferred", ("edition_id", "next_attempt_at"), _state == "deferred"),
     ("ix_deliveries_sending", ("owner",), _state == "sending"),
     ("ix_deliveries_unknown", ("edition_id", "id"), _state == "unknown"),
+    ("ix_deliveries_failed", ("id",), _state == "failed"),
     ("ix_deliveries_waiting", ("subscriber_id",), _state.in_(("queued", "deferred"))),
 ):
     Index(_name, *(deliveries.c[_column] for _column in _columns), sqlite_where=_rows, postgresql_where=_rows)

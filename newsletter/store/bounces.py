@@ -1,0 +1,336 @@
+"""What came back, once each, and what is known of a reader's mail: the past that a verdict is decided from.
+
+Owns what counts as having reached a reader, and the ways a reader is suspended and restored. Decides no verdict
+(`bounces.policy`). Every function works inside the caller's transaction.
+
+What has reached him: an edition that was sent, has not come back, and has had the time to. All that came back before
+it is forgiven, and so is all that the operator has undone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from newsletter.mail.address import fold_address
+from newsletter.model.bounce import Finding, Reason, Report, ReportKind, Severity
+from newsletter.model.subscriber import Subscriber, SubscriberState, SuppressionReason
+from newsletter.model.verdict import Bounce, Miss, Past, Verdict, Way
+from newsletter.store.deliveries import cancel_deliveries
+from newsletter.store.schema import bounces, deliveries, editions, reports, subscribers
+from newsletter.store.subscribers import find_subscriber
+from newsletter.store.suppression import lift_suppression, suppress
+
+_TEXT_LENGTH = 500
+_EDITIONS = 60
+"""How many of the newest editions are looked at for one that reached a reader."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReport:
+    """A mail that came in. `raw` is None once nobody needs it."""
+
+    id: int
+    arrived_at: datetime
+    way: Way
+    kind: ReportKind
+    form: str
+    state: str
+    subscriber_id: int | None
+    edition_id: int | None
+    sender: str
+    subject: str
+    size: int
+    raw: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A delivery that its server refused while it was sent, and that nobody has judged yet."""
+
+    delivery_id: int
+    subscriber_id: int
+    edition_id: int
+    address: str
+    settled_at: datetime
+    code: int
+    status: str
+    text: str
+
+
+def record_report(
+    connection: Connection, digest: str, report: Report, way: Way, size: int, now: datetime, raw: bytes | None = None
+) -> int | None:
+    """Write down that a mail came in, and return its number; None for one that came before.
+
+    `digest` is the SHA-256 (hex) of the mail. `raw` is kept for a human.
+    """
+    named = report.named
+    values = {
+        "hash": digest,
+        "arrived_at": now,
+        "way": way,
+        "kind": report.kind,
+        "form": report.form[:32],
+        "state": "read" if raw is None else "kept",
+        "subscriber_id": named.subscriber_id if named and _exists(connection, named.subscriber_id) else None,
+        "edition_id": named.edition_id if named else None,
+        "named_by": named.by if named else "",
+        "sender": _bounded(report.sender, 320),
+        "subject": _bounded(report.subject, _TEXT_LENGTH),
+        "size": size,
+        "raw": raw,
+    }
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(reports).values(values).on_conflict_do_nothing().returning(reports.c.id)
+    number = connection.execute(statement).scalar_one_or_none()
+    return None if number is None else int(number)
+
+
+def keep_report(connection: Connection, report_id: int, state: str, raw: bytes | None = None) -> None:
+    """Change what is done about a mail: `read`, `kept` with its text for a human, or `forwarded`."""
+    connection.execute(update(reports).where(reports.c.id == report_id).values(state=state, raw=raw))
+
+
+def lock_reader(connection: Connection, subscriber_id: int) -> Subscriber | None:
+    """Return a reader who nobody else changes before this transaction ends; None if there is none."""
+    row = connection.execute(
+        select(subscribers.c.address).where(subscribers.c.id == subscriber_id).with_for_update()
+    ).one_or_none()
+    return None if row is None else find_subscriber(connection, row.address)
+
+
+def load_past(connection: Connection, subscriber_id: int, quiet_since: datetime) -> Past:
+    """Return what counts against a reader: what came back softly since anything reached him, oldest first.
+
+    Mail that was sent before `quiet_since` and hasn't come back has reached him. A warning that hasn't come back by
+    then has, too.
+    """
+    reached_at = _last_reached(connection, subscriber_id, quiet_since)
+    rows = [row for row in _list_against(connection, subscriber_id) if reached_at is None or row.sent_at > reached_at]
+    stages = [row for row in rows if row.verdict in (Verdict.WARN, Verdict.PROBE)]
+    if stages and stages[-1].at < quiet_since:
+        reached_at = stages[-1].at
+        rows, stages = [row for row in rows if row.at > reached_at], []
+    misses = tuple(Miss(row.edition_id, row.at) for row in rows)
+    last = stages[-1] if stages else None
+    return Past(misses, Verdict(last.verdict) if last else None, last.at if last else None)
+
+
+def record_bounce(
+    connection: Connection,
+    reader: Subscriber,
+    edition_id: int | None,
+    finding: Finding,
+    verdict: Verdict,
+    now: datetime,
+    *,
+    report_id: int | None = None,
+    delivery_id: int | None = None,
+) -> int:
+    """Write down what was decided about a reader; return its number. It came by a report or by a delivery."""
+    values = {
+        "subscriber_id": reader.id,
+        "edition_id": edition_id,
+        "report_id": report_id,
+        "delivery_id": delivery_id,
+        "at": now,
+        "reason": finding.reason,
+        "severity": finding.severity,
+        "verdict": verdict,
+        "code": finding.code if 0 <= finding.code <= 999 else 0,
+        "status": _bounded(finding.status, 16),
+        "diagnostic": _bounded(finding.diagnostic, _TEXT_LENGTH),
+        "domain": reader.address.rpartition("@")[2].lower()[:255],
+    }
+    return int(connection.execute(insert(bounces).values(values).returning(bounces.c.id)).scalar_one())
+
+
+def suspend_reader(connection: Connection, reader: Subscriber, reason: SuppressionReason, now: datetime) -> bool:
+    """End a reader's mail: suspended, kept out of later imports, queued mail cancelled. Return whether it was new.
+
+    Who has left stays `left`, and is kept out for the new reason, too, if he complained.
+    """
+    key = fold_address(reader.address)
+    if reason is SuppressionReason.COMPLAINED:
+        lift_suppression(connection, key)  # a complaint outweighs any earlier reason
+    suppress(connection, [(key, reader.address)], reason, now)
+    cancel_deliveries(connection, reader.id, now)
+    changed = update(subscribers).where(
+        subscribers.c.id == reader.id, subscribers.c.state.in_([SubscriberState.ACTIVE, SubscriberState.PENDING])
+    )
+    return connection.execute(changed.values(state=SubscriberState.SUSPENDED)).rowcount > 0
+
+
+def restore_reader(connection: Connection, reader: Subscriber, now: datetime) -> bool:
+    """Overrule what was decided about a reader: active again, and nothing counts against him. Return if he was out.
+
+    Who has left of his own will stays so: only he can come back, or `subscribers add --lift`.
+    """
+    undone = update(bounces).where(bounces.c.subscriber_id == reader.id, bounces.c.undone_at.is_(None))
+    connection.execute(undone.values(undone_at=now))
+    if reader.state is not SubscriberState.SUSPENDED:
+        return False
+    lift_suppression(connection, fold_address(reader.address))
+    connection.execute(update(subscribers).where(subscribers.c.id == reader.id).values(state=SubscriberState.ACTIVE))
+    return True
+
+
+def list_refusals(connection: Connection, limit: int) -> list[Refusal]:
+    """Return up to `limit` deliveries that were refused while being sent and that nobody has judged."""
+    judged = select(1).where(bounces.c.delivery_id == deliveries.c.id).exists()
+    statement = (
+        select(deliveries)
+        .where(deliveries.c.state == "failed", ~judged)
+        .order_by(deliveries.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [
+        Refusal(
+            row.id,
+            row.subscriber_id,
+            row.edition_id,
+            row.address,
+            row.settled_at,
+            row.reply_code,
+            row.reply_enhanced,
+            row.reply_text,
+        )
+        for row in connection.execute(statement)
+    ]
+
+
+def list_bounces(
+    connection: Connection,
+    *,
+    subscriber_id: int | None = None,
+    reason: str | None = None,
+    since: datetime | None = None,
+    limit: int = 100,
+) -> list[Bounce]:
+    """Return bounces, newest first."""
+    statement = select(bounces, subscribers.c.address).join(subscribers, subscribers.c.id == bounces.c.subscriber_id)
+    if subscriber_id is not None:
+        statement = statement.where(bounces.c.subscriber_id == subscriber_id)
+    if reason is not None:
+        statement = statement.where(bounces.c.reason == reason)
+    if since is not None:
+        statement = statement.where(bounces.c.at >= since)
+    return [_read(row) for row in connection.execute(statement.order_by(bounces.c.id.desc()).limit(limit))]
+
+
+def load_bounce(connection: Connection, bounce_id: int) -> Bounce | None:
+    """Return one bounce, or None."""
+    statement = select(bounces, subscribers.c.address).join(subscribers, subscribers.c.id == bounces.c.subscriber_id)
+    row = connection.execute(statement.where(bounces.c.id == bounce_id)).one_or_none()
+    return None if row is None else _read(row)
+
+
+def list_reports(connection: Connection, *, kept: bool = False, limit: int = 100) -> list[StoredReport]:
+    """Return mails that came in, newest first; with `kept` those that wait for a human."""
+    statement = select(reports)
+    if kept:
+        statement = statement.where(reports.c.state == "kept")
+    return [_read_report(row) for row in connection.execute(statement.order_by(reports.c.id.desc()).limit(limit))]
+
+
+def load_report(connection: Connection, report_id: int) -> StoredReport | None:
+    """Return one mail that came in, or None."""
+    row = connection.execute(select(reports).where(reports.c.id == report_id)).one_or_none()
+    return None if row is None else _read_report(row)
+
+
+def prune_reports(connection: Connection, before: datetime) -> int:
+    """Forget the mails that arrived before, and which no bounce rests on; return how many.
+
+    Of those that a bounce rests on, the text is forgotten. A mail that comes again after that counts again.
+    """
+    old = reports.c.arrived_at < before
+    used = select(1).where(bounces.c.report_id == reports.c.id).exists()
+    gone = connection.execute(delete(reports).where(old, ~used)).rowcount
+    connection.execute(update(reports).where(old, reports.c.raw.is_not(None)).values(raw=None, state="read"))
+    return gone
+
+
+def count_reasons(connection: Connection, since: datetime) -> dict[Reason, int]:
+    """Return how many bounces came for each reason, most first."""
+    statement = select(bounces.c.reason, func.count()).where(bounces.c.at >= since).group_by(bounces.c.reason)
+    rows = connection.execute(statement.order_by(func.count().desc(), bounces.c.reason))
+    return {Reason(reason): count for reason, count in rows}
+
+
+def count_domains(connection: Connection, since: datetime, limit: int = 20) -> list[tuple[str, Reason, int]]:
+    """Return (domain, reason, count), the most frequent first."""
+    columns = (bounces.c.domain, bounces.c.reason)
+    statement = select(*columns, func.count()).where(bounces.c.at >= since).group_by(*columns)
+    rows = connection.execute(statement.order_by(func.count().desc(), *columns).limit(limit))
+    return [(domain, Reason(reason), count) for domain, reason, count in rows]
+
+
+def count_complaints(connection: Connection, since: datetime) -> tuple[int, int]:
+    """Return how many readers complained, and how many mails of what was published since were sent."""
+    complaint = and_(bounces.c.at >= since, bounces.c.verdict == Verdict.COMPLAINT)
+    complaints = connection.execute(select(func.count()).where(complaint)).scalar_one()
+    fresh = select(editions.c.id).where(editions.c.published_at >= since).scalar_subquery()
+    sent = and_(deliveries.c.edition_id.in_(fresh), deliveries.c.state == "sent")
+    return int(complaints), int(connection.execute(select(func.count()).where(sent)).scalar_one())
+
+
+def _last_reached(connection: Connection, subscriber_id: int, quiet_since: datetime) -> datetime | None:
+    """Return when the last mail was sent that has reached a reader."""
+    back = and_(bounces.c.subscriber_id == deliveries.c.subscriber_id, bounces.c.edition_id == deliveries.c.edition_id)
+    came_back = select(1).where(back, bounces.c.severity != Severity.NONE).exists()
+    recent = select(editions.c.id).order_by(editions.c.id.desc()).limit(_EDITIONS).scalar_subquery()
+    statement = select(func.max(deliveries.c.settled_at)).where(
+        deliveries.c.edition_id.in_(recent),
+        deliveries.c.subscriber_id == subscriber_id,
+        deliveries.c.state == "sent",
+        deliveries.c.settled_at <= quiet_since,
+        ~came_back,
+    )
+    found: datetime | None = connection.execute(statement).scalar_one()
+    return found
+
+
+def _list_against(connection: Connection, subscriber_id: int) -> Sequence[Any]:
+    """Return what came back softly and counts, oldest first, each with the time its mail was sent."""
+    sent = and_(deliveries.c.subscriber_id == bounces.c.subscriber_id, deliveries.c.edition_id == bounces.c.edition_id)
+    counts = bounces.c.verdict.in_([Verdict.COUNTED, Verdict.WARN, Verdict.PROBE])
+    sent_at = func.coalesce(deliveries.c.settled_at, bounces.c.at, type_=bounces.c.at.type).label("sent_at")
+    statement = (
+        select(bounces.c.edition_id, bounces.c.at, bounces.c.verdict, sent_at)
+        .select_from(bounces.outerjoin(deliveries, sent))
+        .where(bounces.c.subscriber_id == subscriber_id, counts, bounces.c.undone_at.is_(None))
+        .order_by(bounces.c.id)
+    )
+    return connection.execute(statement).all()
+
+
+def _exists(connection: Connection, subscriber_id: int) -> bool:
+    return connection.execute(select(1).where(subscribers.c.id == subscriber_id)).one_or_none() is not None
+
+
+def _bounded(text: str, length: int) -> str:
+    return text.replace("\0", "")[:length]  # PostgreSQL takes no NUL
+
+
+def _read(row: Row[Any]) -> Bounce:
+    plain = ("id", "subscriber_id", "address", "edition_id", "at", "code", "status", "diagnostic", "domain")
+    return Bounce(
+        **{name: row._mapping[name] for name in plain},
+        reason=Reason(row.reason),
+        severity=Severity(row.severity),
+        verdict=Verdict(row.verdict),
+        report_id=row.report_id,
+        undone_at=row.undone_at,
+    )
+
+
+def _read_report(row: Row[Any]) -> StoredReport:
+    plain = ("id", "arrived_at", "form", "state", "subscriber_id", "edition_id", "sender", "subject", "size", "raw")
+    values = {name: row._mapping[name] for name in plain}
+    return StoredReport(**values, way=Way(row.way), kind=ReportKind(row.kind))
