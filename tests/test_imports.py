@@ -67,6 +67,7 @@ ONE_DOOR = {
     "yaml": "issues/",
     "unicodeit": "render/",
     "latex2mathml": "render/",
+    "brotli": "site/compress.py",
     "jinja2": "",
 }
 

@@ -94,6 +94,10 @@ class Site(Table):
     )
     index_entries: int = Field(20, ge=1, le=500, description="Issues on the front page.")
     feed_entries: int = Field(30, ge=1, le=500, description="Issues in each feed.")
+    precompress: bool = Field(
+        True,
+        description="Write each file compressed, too (.gz and .br beside it), for web servers that hand those out.",
+    )
     id_url: OptionalUrl = Field(
         "",
         description="The address that ids in feeds are made from; empty means [publication] url. When the site moves, "

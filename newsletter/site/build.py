@@ -13,7 +13,7 @@ from pathlib import Path
 from jinja2 import Environment
 
 from newsletter import __version__
-from newsletter.config import Settings
+from newsletter.config import Settings, Site
 from newsletter.errors import NewsletterError
 from newsletter.issues.parse import parse_issue
 from newsletter.model.edition import PublishedIssue
@@ -21,6 +21,7 @@ from newsletter.model.issue import Issue
 from newsletter.render.archive import Frame, render_asset
 from newsletter.render.content import GENERATOR, Card, compose_card
 from newsletter.render.feed import FeedItem, parse_json_feed
+from newsletter.site.compress import NO_VARIANTS, SUFFIXES, compress_variants
 from newsletter.site.files import (
     PATIENCE,
     RECORD_NAME,
@@ -33,6 +34,7 @@ from newsletter.site.files import (
     read_own,
     remove_file,
     remove_own,
+    remove_variants,
     size_of,
     write_file,
     write_own,
@@ -43,11 +45,12 @@ from newsletter.site.record import (
     Record,
     describe_output,
     digest_of,
-    is_fresh,
+    is_made_from,
     parse_record,
     parse_todo,
     render_record,
     render_todo,
+    sizes_of,
 )
 from newsletter.urls import ATOM_PATH, JSON_FEED_PATH, RSS_PATH, issue_url
 
@@ -57,7 +60,8 @@ PARSED_KEPT = 512
 
 @dataclass(frozen=True, slots=True)
 class SiteReport:
-    """What a build did, in files. `unchanged` were as they should be; `left_alone` are the user's own."""
+    """What a build did, in files, their precompressed variants not counted. `unchanged` were as they should be;
+    `left_alone` are the user's own."""
 
     folder: Path
     written: int
@@ -107,7 +111,8 @@ def write_site(
         users = [path for path in sorted(USERS_FIRST) if _is_users(folder, path, old.outputs.get(path))]
         pages = [page for page in pages if page.path not in users]
         _check_pages(folder, pages, old.outputs)
-        return _apply(folder, pages, old, Record(fingerprint, {card.slug: card for card in cards}), sources, users)
+        new = Record(fingerprint, {card.slug: card for card in cards})
+        return _apply(settings.site, pages, old, new, sources, users)
 
 
 def make_frame(settings: Settings, environment: Environment) -> Frame:
@@ -148,7 +153,7 @@ def _fingerprint(settings: Settings, environment: Environment) -> str:
     """
     publication = settings.publication.model_dump_json(exclude={"postal_address", "reason"})
     rules = settings.issues.model_dump_json(include={"labels", "empty_sections", "empty_text"})
-    parts = [__version__, publication, rules, settings.site.id_url]
+    parts = [__version__, publication, rules, settings.site.id_url, str(settings.site.precompress)]
     if environment.loader:
         for name in environment.list_templates():
             if not name.removeprefix("default:").startswith(("email/", "preview/")):
@@ -199,7 +204,7 @@ def _check_pages(folder: Path, pages: Sequence[Page], outputs: Mapping[str, str]
             raise NewsletterError(
                 f"{path!r} can't be a path of the site. A slug has lower-case letters, digits, dots and dashes."
             )
-    foreign = [path for path in fresh if size_of(folder, path) >= 0]
+    foreign = [name for path in fresh for name in (path, *_beside(path)) if size_of(folder, name) >= 0]
     if foreign:
         shown = "\n".join(str(folder / path) for path in foreign[:5])
         more = f"\n… and {len(foreign) - 5} more" if len(foreign) > 5 else ""
@@ -210,9 +215,10 @@ def _check_pages(folder: Path, pages: Sequence[Page], outputs: Mapping[str, str]
 
 
 def _apply(
-    folder: Path, pages: Sequence[Page], old: Record, new: Record, sources: Sources, users: Sequence[str]
+    site: Site, pages: Sequence[Page], old: Record, new: Record, sources: Sources, users: Sequence[str]
 ) -> SiteReport:
     """Write what changed and remove what is gone, between a note of what is to be done and the record of what was."""
+    folder = site.folder
 
     @cache
     def key_of(inputs: str) -> str:
@@ -223,7 +229,7 @@ def _apply(
     stale = [
         page
         for page in pages
-        if not is_fresh(outputs.get(page.path, DOUBTFUL), key_of(page.inputs), size_of(folder, page.path))
+        if not _is_fresh(folder, page.path, outputs.get(page.path, DOUBTFUL), key_of(page.inputs))
     ]
     gone = sorted(old.outputs.keys() - paths - set(users))
     if stale or gone:
@@ -233,13 +239,34 @@ def _apply(
     for page in stale:
         content = page.render(sources)
         data = content.encode() if isinstance(content, str) else content
-        written += write_file(folder, page.path, data)
-        outputs[page.path] = describe_output(key_of(page.inputs), digest(data), len(data))
+        variants = compress_variants(data) if site.precompress else NO_VARIANTS
+        written += write_file(folder, page.path, data, variants)
+        outputs[page.path] = describe_output(key_of(page.inputs), digest(data), [len(data), *map(len, variants)])
     removed = sum(remove_file(folder, path) for path in gone)
-    outputs |= {path: old.outputs[path] for path in users if path in old.outputs}
+    outputs |= {path: _left(folder, path, old.outputs[path]) for path in users if path in old.outputs}
     final = replace(new, outputs=outputs)
     if final != old:
         write_own(folder, RECORD_NAME, render_record(final))
     remove_own(folder, TODO_NAME)
     left = tuple(folder / path for path in users)
     return SiteReport(folder, written, len(pages) - written, removed, left)
+
+
+def _is_fresh(folder: Path, path: str, output: str | None, inputs: str) -> bool:
+    """Return whether a file and its variants are still what these inputs made."""
+    if output is None or not is_made_from(output, inputs):
+        return False
+    sizes = zip((path, *_beside(path)), sizes_of(output), strict=True)
+    return all(size_of(folder, name) == size for name, size in sizes if size or name == path)
+
+
+def _beside(path: str) -> list[str]:
+    return [path + suffix for suffix in SUFFIXES]
+
+
+def _left(folder: Path, path: str, output: str) -> str:
+    """Remove our variants beside a file that is the user's now; return what the record says of it from now on."""
+    sizes = sizes_of(output)
+    if any(sizes[1:]):
+        remove_variants(folder, path)
+    return describe_output(output.split(" ")[0], digest_of(output), [*sizes[:1], 0, 0])

@@ -10,12 +10,13 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
 from newsletter.errors import NewsletterError
+from newsletter.site.compress import NO_VARIANTS, SUFFIXES
 
 RECORD_NAME = ".build.json"
 TODO_NAME = ".build.todo"
@@ -63,18 +64,27 @@ def lock_folder(folder: Path, patience: timedelta = PATIENCE) -> Iterator[None]:
         os.close(handle)
 
 
-def write_file(folder: Path, path: str, content: bytes) -> bool:
-    """Put a file in place as a whole, and return whether that changed anything: equal bytes are left alone.
+def write_file(folder: Path, path: str, content: bytes, variants: Sequence[bytes] = NO_VARIANTS) -> bool:
+    """Put a file with its variants in place, each as a whole, and return whether the file changed.
 
-    A reader sees the old file or the new one. The mode is the umask's. Raises NewsletterError when the disk refuses.
+    Equal bytes are left alone. A reader sees the old file or the new one, and no variant of another: the old ones go
+    first, and the new ones (in the order of SUFFIXES, empty for none) come last. The mode is the umask's. Raises
+    NewsletterError when the disk refuses.
     """
     target = _inside(folder, path)
     with _said(target):
-        if _holds(target, content):
-            return False
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _replace(target, content)
-        return True
+        changed = not _holds(target, content)
+        if changed:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _remove_variants(target)
+            _replace(target, content)
+        for suffix, variant in zip(SUFFIXES, variants, strict=True):
+            beside = target.with_name(target.name + suffix)
+            if not variant:
+                beside.unlink(missing_ok=True)
+            elif not _holds(beside, variant):
+                _replace(beside, variant)
+        return changed
 
 
 def write_own(folder: Path, name: str, content: bytes) -> None:
@@ -98,10 +108,18 @@ def remove_own(folder: Path, name: str) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def remove_file(folder: Path, path: str) -> bool:
-    """Remove a file and the folders that it leaves empty; return whether it was there."""
+def remove_variants(folder: Path, path: str) -> None:
+    """Remove a file's variants, if there are any."""
     target = _inside(folder, path)
     with _said(target):
+        _remove_variants(target)
+
+
+def remove_file(folder: Path, path: str) -> bool:
+    """Remove a file, its variants and the folders that it leaves empty; return whether it was there."""
+    target = _inside(folder, path)
+    with _said(target):
+        _remove_variants(target)
         try:
             target.unlink()
         except FileNotFoundError:
@@ -151,6 +169,11 @@ def _inside(folder: Path, path: str) -> Path:
             f"{path!r} can't be a path of the site. Use lower-case letters, digits, dots and dashes in an issue's slug."
         )
     return folder / path
+
+
+def _remove_variants(target: Path) -> None:
+    for suffix in SUFFIXES:
+        target.with_name(target.name + suffix).unlink(missing_ok=True)
 
 
 def _replace(target: Path, content: bytes) -> None:

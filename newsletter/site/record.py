@@ -6,6 +6,7 @@ isn't on the site.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -14,24 +15,31 @@ from typing import Any
 from newsletter.render.content import Card
 from newsletter.site.files import is_safe_path
 
-FORMAT = 1
+FORMAT = 2
+_OUTPUT = re.compile(r"\w+ \w+( [0-9]{1,15}){3}")
 
 
 DOUBTFUL = ""
 """Stands for a file that is ours when nobody knows what is in it."""
 
 
-def describe_output(inputs: str, content_digest: str, size: int) -> str:
-    """Return the record's word about a file: what it was made from, what is in it, and its size in bytes.
+def describe_output(inputs: str, content_digest: str, sizes: Sequence[int]) -> str:
+    """Return the record's word about a file: what it was made from, what is in it, and the sizes in bytes of the file
+    and of its variants (SUFFIXES), 0 for one that it doesn't have.
 
     One string and no object, because an archive has tens of thousands of them and most builds touch a dozen.
     """
-    return f"{inputs} {content_digest} {size}"
+    return " ".join([inputs, content_digest, *map(str, sizes)])
 
 
-def is_fresh(output: str, inputs: str, size: int) -> bool:
-    """Return whether a file that is now `size` bytes long is still what these inputs made."""
-    return output.startswith(f"{inputs} ") and output.endswith(f" {size}")
+def is_made_from(output: str, inputs: str) -> bool:
+    """Return whether a file was made from these inputs."""
+    return output.startswith(f"{inputs} ")
+
+
+def sizes_of(output: str) -> list[int]:
+    """Return the sizes of the file and its variants, [] if they aren't known."""
+    return [int(size) for size in output.split(" ")[2:]]
 
 
 def digest_of(output: str) -> str:
@@ -52,15 +60,28 @@ def parse_record(source: bytes) -> Record | None:
     """Return the record, None if it can't be trusted."""
     try:
         raw = json.loads(source)
-        outputs = raw["outputs"]
-        if raw["format"] != FORMAT or not all(map(is_safe_path, outputs)):
-            return None
-        if not all(one == DOUBTFUL or one.count(" ") == 2 for one in outputs.values()):
-            return None
+        outputs = _read_outputs(raw)
         cards = {slug: _parse_card(slug, values) for slug, values in raw["cards"].items()}
         return Record(str(raw["fingerprint"]), cards, outputs)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
+
+
+def parse_digests(source: bytes) -> dict[str, str]:
+    """Return the digest of each file's content by path, as far as a record knows it; {} if it can't be trusted."""
+    try:
+        outputs = _read_outputs(json.loads(source))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return {}
+    return {path: digest_of(output) for path, output in outputs.items() if output}
+
+
+def _read_outputs(raw: Any) -> dict[str, str]:
+    outputs: dict[str, str] = raw["outputs"]
+    right = raw["format"] == FORMAT and all(map(is_safe_path, outputs))
+    if not right or not all(one == DOUBTFUL or _OUTPUT.fullmatch(one) for one in outputs.values()):
+        raise ValueError("not a record of this format")
+    return outputs
 
 
 def parse_todo(source: bytes) -> list[str] | None:

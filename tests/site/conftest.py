@@ -73,9 +73,10 @@ class Ledger:
         environment = load_environment(self.settings.templates.folder)
         return write_site(self.settings, environment, list(self.published.values()), self.load)
 
-    def files(self) -> dict[str, tuple[int, bytes]]:
-        """Return time and content of every file that is served."""
+    def files(self, *, variants: bool = False) -> dict[str, tuple[int, bytes]]:
+        """Return time and content of every file that is served, or of every variant of one."""
         paths = (path for path in sorted(self.folder.rglob("*")) if path.is_file() and path.name[0] != ".")
+        paths = (path for path in paths if (path.suffix in (".gz", ".br")) is variants)
         return {str(path.relative_to(self.folder)): (path.stat().st_mtime_ns, path.read_bytes()) for path in paths}
 
     def touched_by(self, change: Callable[[], object]) -> set[str]:
