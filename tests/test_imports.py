@@ -58,6 +58,7 @@ ONE_DOOR = {
     "css_inline": "render/",
     "sqlalchemy": "store/",
     "alembic": "store/",
+    "babel": "render/translation.py",
     "starlette": "web/",
     "uvicorn": "cli/",
     "click": "cli/",

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from newsletter.config import Settings
 from newsletter.model.issue import Entry, Issue, Markdown
 from newsletter.render.content import GENERATOR, Card, shorten
-from newsletter.render.environment import render_template
+from newsletter.render.environment import in_language, render_template
 from newsletter.render.language import direction_of
 from newsletter.render.links import resolve_links
 from newsletter.render.markdown import Medium, render_html, render_title
@@ -129,19 +129,19 @@ def render_paper(frame: Frame, appearances: Sequence[Appearance]) -> str:
 
 def render_archive(frame: Frame, years: Mapping[int, Sequence[Card]]) -> str:
     """Return the list of years; `years` holds each year's issues."""
-    return _render(frame, "archive.html", archive_url(frame.base), title="Archive", years=years)
+    return _render(frame, "archive.html", archive_url(frame.base), years=years)
 
 
 def render_year(frame: Frame, year: int, cards: Sequence[Card], years: Sequence[int]) -> str:
     """Return a year's list of issues, newest first, with the way to the other `years`."""
     url = archive_url(frame.base, year)
-    return _render(frame, "year.html", url, title=f"Issues of {year}", year=year, cards=cards, years=years)
+    return _render(frame, "year.html", url, year=year, cards=cards, years=years)
 
 
 def render_missing(frame: Frame) -> str:
     """Return the page for an address where nothing is: it may be shown at any depth, so its links start at the root."""
     url = f"{frame.base}/404.html"
-    return _render(frame, "404.html", url, root=f"{_root(frame)}/", title="Page not found")
+    return _render(frame, "404.html", url, root=f"{_root(frame)}/")
 
 
 def render_asset(frame: Frame, name: str, **values: object) -> str:
@@ -194,7 +194,8 @@ def _render(
         "link": link,
         **_addresses(base),
     }
-    return render_template(frame.environment, f"site/{template}", shared | values)
+    environment = in_language(frame.environment, language or publication.language)
+    return render_template(environment, f"site/{template}", shared | values)
 
 
 def _addresses(base: str) -> dict[str, object]:

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from newsletter.config import Settings
 from newsletter.model.edition import PublishedIssue
 from newsletter.model.issue import Issue
-from newsletter.render.environment import render_template
+from newsletter.render.environment import in_language, render_template
 from newsletter.render.feed import FeedInfo, FeedItem, compose_item_id, whole_second
 from newsletter.render.links import resolve_links
 from newsletter.render.markdown import Medium, render_html, render_title
@@ -88,7 +88,7 @@ def render_feed_content(issue: Issue, settings: Settings, environment: Environme
         "shown_title": partial(render_title, medium=Medium.FEED),
         "entry_url": partial(entry_url, base, issue.slug),
     }
-    content = render_template(environment, "site/feed_content.html", values)
+    content = render_template(in_language(environment, issue.language), "site/feed_content.html", values)
     return resolve_links(Markup(content), issue_url(base, issue.slug))  # noqa: S704 - a template escaped it
 
 

@@ -16,7 +16,7 @@ from newsletter.config import Settings
 from newsletter.errors import NewsletterError
 from newsletter.model.edition import Edition, Sender
 from newsletter.model.issue import Issue
-from newsletter.render.environment import render_template
+from newsletter.render.environment import in_language, render_template
 from newsletter.render.maths import render_plain_title
 from newsletter.render.text import render_summary
 from newsletter.render.view import Form, HtmlForm, TextForm, compose_view, one_line
@@ -37,6 +37,7 @@ def render_edition(issue: Issue, settings: Settings, environment: Environment) -
     subject = render_plain_title(one_line(issue.title))
     preheader = _preheader(issue)
     page_url = issue_url(settings.publication.url, issue.slug)
+    environment = in_language(environment, issue.language)
 
     def fill(template: str, form: Form) -> str:
         view = compose_view(issue, settings, form, subject, preheader)

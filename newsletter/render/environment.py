@@ -1,23 +1,36 @@
 """The Jinja environment: template lookup, escaping, and what every template may call.
 
-Owns the template chain (a user's folder before the built-in one) and the escaping rule: everything is escaped except
-`.txt` templates. Refuses undefined names, and says in which file and line a template fails. Templates are trusted
-like code; issue text is not.
+Owns the template chain (a user's folder before the built-in one), the language that templates speak, and the escaping
+rule: everything is escaped except `.txt` templates. Refuses undefined names, and says in which file and line a template
+fails. Templates are trusted like code; issue text is not.
 """
 
 import difflib
 from collections.abc import Mapping
+from functools import lru_cache, partial
+from gettext import NullTranslations
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 from jinja2.exceptions import TemplateNotFound, TemplateSyntaxError, UndefinedError
 
 from newsletter.errors import NewsletterError, UsageError
+from newsletter.render.translation import (
+    SOURCE_LANGUAGE,
+    choose_language,
+    default_catalogues,
+    list_languages,
+    load_translations,
+)
 from newsletter.render.wrap import pad_text, width_of, wrap_text
 
 PACKAGED = Path(__file__).parent.parent / "templates"
 CHECKOUT = Path(__file__).parent.parent.parent / "templates"
+
+_LANGUAGE = "newsletter.language"
+_CATALOGUES = "newsletter.catalogues"
 
 
 def default_folder() -> Path:
@@ -33,25 +46,65 @@ def template_folders(folder: Path | None) -> tuple[Path, ...]:
 def load_environment(folder: Path | None = None) -> Environment:
     """Build the environment; `folder` is the user's own templates, whose files win one by one.
 
-    `default:NAME` always means the built-in file, so that an override can extend what it replaces. Raises UsageError
-    for a folder that isn't there: its templates would be missed in silence.
+    `default:NAME` always means the built-in file, so that an override can extend what it replaces. It speaks English;
+    `in_language` gives the same templates another language. Raises UsageError for a folder that isn't there: its
+    templates would be missed in silence.
     """
     if folder and not folder.is_dir():
         raise UsageError(f"templates.folder: {folder} is not a folder. Make it, or take the setting out.")
     built_in = FileSystemLoader(default_folder())
     chain: list[BaseLoader] = [FileSystemLoader(folder)] if folder else []
     chain += [built_in, PrefixLoader({"default": built_in}, delimiter=":")]
-    environment = Environment(
-        loader=ChoiceLoader(chain),
+    own = (folder / "locale",) if folder else ()
+    return _build_environment(ChoiceLoader(chain), (*own, default_catalogues()), SOURCE_LANGUAGE)
+
+
+@lru_cache(maxsize=64)
+def in_language(environment: Environment, language: str) -> Environment:
+    """Return the same templates with their own words in a language (RFC 5646), English where we don't have it."""
+    folders = catalogues_of(environment)
+    chosen = choose_language([language], list_languages(folders)) or SOURCE_LANGUAGE
+    if chosen == language_of(environment) or environment.loader is None:
+        return environment
+    if chosen != language:
+        return in_language(environment, chosen)
+    return _build_environment(environment.loader, folders, chosen)
+
+
+def language_of(environment: Environment) -> str:
+    """Return the language that templates speak."""
+    return str(environment.policies[_LANGUAGE])
+
+
+def catalogues_of(environment: Environment) -> tuple[Path, ...]:
+    """Return the folders in which words in other languages are looked for."""
+    folders: tuple[Path, ...] = environment.policies[_CATALOGUES]
+    return folders
+
+
+def _build_environment(loader: BaseLoader, catalogues: tuple[Path, ...], language: str) -> Environment:
+    environment: Any = Environment(  # Any: the extension's own methods are in no type
+        loader=loader,
         autoescape=_escapes,  # noqa: S701 - all but plain text is escaped, see _escapes
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
         auto_reload=False,
+        extensions=["jinja2.ext.i18n"],
     )
+    translations = load_translations(language, catalogues)
+    environment.policies |= {_LANGUAGE: language, _CATALOGUES: catalogues, "ext.i18n.trimmed": True}
+    environment.install_gettext_translations(translations, newstyle=True)
     environment.filters |= {"wrapped": wrap_text, "padded": pad_text, "columns": width_of}
-    return environment
+    environment.filters |= {"translated": translations.gettext, "grouped": partial(_group, translations)}
+    built: Environment = environment
+    return built
+
+
+def _group(translations: NullTranslations, number: int) -> str:
+    """Write a whole number with its thousands apart."""
+    return f"{number:,}".replace(",", translations.pgettext("between thousands", ","))
 
 
 def render_template(environment: Environment, name: str, values: Mapping[str, object]) -> str:

@@ -20,7 +20,9 @@ from newsletter.model.edition import PublishedIssue
 from newsletter.model.issue import Issue
 from newsletter.render.archive import Frame, render_asset
 from newsletter.render.content import GENERATOR, Card, compose_card
+from newsletter.render.environment import catalogues_of
 from newsletter.render.feed import FeedItem, parse_json_feed
+from newsletter.render.translation import list_catalogues
 from newsletter.site.compress import NO_VARIANTS, SUFFIXES, compress_variants
 from newsletter.site.files import (
     PATIENCE,
@@ -158,6 +160,7 @@ def _fingerprint(settings: Settings, environment: Environment) -> str:
         for name in environment.list_templates():
             if not name.removeprefix("default:").startswith(("email/", "preview/")):
                 parts += [name, environment.loader.get_source(environment, name)[0]]
+    parts += [digest(path.read_bytes()) for path in list_catalogues(catalogues_of(environment))]
     return digest("\0".join(parts).encode())
 
 
