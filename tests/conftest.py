@@ -180,6 +180,6 @@ def database(engine_name: str, request: pytest.FixtureRequest, tmp_path: Path) -
     else:
         url = request.getfixturevalue("migrated_postgres")
         with psycopg.connect(url) as connection:
-            connection.execute(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY".encode())
+            connection.execute(f"TRUNCATE {', '.join(metadata.tables)}, document_words RESTART IDENTITY".encode())
     with open_database(url) as opened:
         yield opened

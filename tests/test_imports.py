@@ -23,7 +23,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "issues": GROUND | {"issues"},
     "render": GROUND | {"render"},
     "mail": {"model", "errors", "mail", "urls"},
-    "store": {"model", "errors", "store", "mail"},  # of mail, an address's key
+    "search": {"model", "search", "issues"},  # of issues, a work's identifier
+    "store": {"model", "errors", "store", "mail", "search"},  # of mail, an address's key; search is pure
     "audience": GROUND | {"audience", "mail", "store"},
     "delivery": GROUND | {"delivery", "mail", "store", "secret"},
     "bounces": GROUND | {"bounces", "mail", "store"},
@@ -40,6 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 PURE = (
     "mail",
+    "search",
     "issues/parse",
     "issues/check",
     "delivery/policy",

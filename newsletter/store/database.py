@@ -137,6 +137,7 @@ _ADVICE = (
     ("no password supplied", "Put the password into NEWSLETTER_DATABASE_URL, or a pgpass file."),
     ("does not exist", "Create it first, or correct [database] url."),
     ("permission denied", "Give the database user the right to it."),
+    ("no such module", "This Python's SQLite was built without FTS5: use another build, or PostgreSQL."),
     ("onnection", "Is PostgreSQL running, and does [database] url name the right host and port?"),
 )
 

@@ -7,6 +7,7 @@ from newsletter.store.schema.base import Id, UtcTime, metadata
 from newsletter.store.schema.bounces import bounces, reports
 from newsletter.store.schema.ledger import deliveries, editions, revisions, variants, works
 from newsletter.store.schema.readers import consents, requests, subscribers, suppressions
+from newsletter.store.schema.search import documents, indexed
 from newsletter.store.schema.service import notices, paces, throttles
 
 __all__ = [
@@ -15,7 +16,9 @@ __all__ = [
     "bounces",
     "consents",
     "deliveries",
+    "documents",
     "editions",
+    "indexed",
     "metadata",
     "notices",
     "paces",

@@ -28,6 +28,7 @@ def upgrade() -> None:
     _change_deliveries()
     _make_throttles()
     _make_notices()
+    _make_documents()
 
 
 def _add_choices() -> None:
@@ -221,6 +222,52 @@ def _make_notices() -> None:
     )
     rows = sa.text("state = 'queued'")
     op.create_index("ix_notices_due", "notices", ["next_attempt_at"], sqlite_where=rows, postgresql_where=rows)
+
+
+def _make_documents() -> None:
+    op.create_table(
+        "documents",
+        sa.Column("id", _Id, autoincrement=False, nullable=False),
+        sa.Column("edition_id", _Id, nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(8), nullable=False),
+        sa.Column("topic", sa.String(64), nullable=False),
+        *(
+            sa.Column(name, sa.Text(), nullable=False)
+            for name in ("identifier", "anchor", "page_slug", "section", "title")
+        ),
+        sa.Column("authors", sa.JSON(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_documents"),
+        sa.ForeignKeyConstraint(["edition_id"], ["editions.id"], name="fk_documents_edition_id"),
+        sa.UniqueConstraint("edition_id", "position", name="uq_documents_edition_id_position"),
+        _check("documents", "kind", "kind IN ('issue', 'entry')"),
+        _check("documents", "position", "(kind = 'issue') = (position = 0)"),
+        _check("documents", "positions", "position BETWEEN 0 AND 65535"),
+        _check("documents", "id", "id = edition_id * 65536 + position"),
+    )
+    op.create_index("ix_documents_identifier", "documents", ["identifier"])
+    op.create_index("ix_documents_topic", "documents", ["topic"])
+    op.create_table(
+        "indexed",
+        sa.Column("edition_id", _Id, autoincrement=False, nullable=False),
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("source_hash", sa.String(64), nullable=False),
+        sa.PrimaryKeyConstraint("edition_id", name="pk_indexed"),
+        sa.ForeignKeyConstraint(["edition_id"], ["editions.id"], name="fk_indexed_edition_id"),
+        _check("indexed", "source_hash", "length(source_hash) = 64"),
+    )
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute(
+            "CREATE VIRTUAL TABLE document_words USING "
+            "fts5(title, authors, section, identifier, body, tokenize='ascii', prefix='2 3')"
+        )
+        return
+    op.execute(
+        "CREATE TABLE document_words (id bigint CONSTRAINT pk_document_words PRIMARY KEY CONSTRAINT "
+        "fk_document_words_id REFERENCES documents (id) ON DELETE CASCADE, words tsvector NOT NULL)"
+    )
+    op.execute("CREATE INDEX ix_document_words_words ON document_words USING gin (words) WITH (fastupdate = off)")
 
 
 def _check(table: str, name: str, rule: str) -> sa.CheckConstraint:
