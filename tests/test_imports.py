@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "audience": GROUND | {"audience", "mail", "store"},
     "delivery": GROUND | {"delivery", "mail", "store", "secret"},
     "bounces": GROUND | {"bounces", "mail", "store"},
+    "schedule": GROUND | {"schedule"},
     "site": GROUND | {"site", "issues", "render"},
     "app": GROUND | {"secret", "signing", "issues", "render", "store", "delivery"},
     "publishing": GROUND | {"app", "issues", "render", "site", "store", "delivery", "mail"},
@@ -48,6 +49,9 @@ PURE = (
     "delivery/stages",
     "audience/policy",
     "bounces/policy",
+    "config/times",
+    "schedule/calendar",
+    "schedule/policy",
 )
 WORLDLY = {"socket", "subprocess", "sqlite3", "urllib.request", "asyncio", "random", "time", "shutil", "tempfile", "os"}
 

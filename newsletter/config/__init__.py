@@ -7,6 +7,7 @@ Refuses unknown keys. Paths in a config are relative to the folder the config st
 from newsletter.config.example import render_config
 from newsletter.config.incoming import Bounces
 from newsletter.config.load import DEFAULT_NAME, load_settings, parse_settings
+from newsletter.config.schedule import Alerts, Backup, Rollups, Schedule, Serve
 from newsletter.config.sending import DomainPace, Pace, Relay, Smtp
 from newsletter.config.settings import (
     DatabaseSettings,
@@ -24,6 +25,8 @@ from newsletter.config.settings import (
 
 __all__ = [
     "DEFAULT_NAME",
+    "Alerts",
+    "Backup",
     "Bounces",
     "DatabaseSettings",
     "Delivery",
@@ -35,7 +38,10 @@ __all__ = [
     "Pace",
     "Publication",
     "Relay",
+    "Rollups",
+    "Schedule",
     "Secret",
+    "Serve",
     "Settings",
     "Site",
     "Smtp",

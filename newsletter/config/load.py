@@ -153,8 +153,14 @@ def _make_absolute(table: Table, base: Path) -> Table:
         if isinstance(value, Path):
             changes[key] = base / value
         elif isinstance(value, tuple):
-            changes[key] = tuple(_make_absolute(item, base) if isinstance(item, Table) else item for item in value)
+            changes[key] = tuple(_make_entry_absolute(item, base) for item in value)
     return table.model_copy(update=changes)
+
+
+def _make_entry_absolute(item: object, base: Path) -> object:
+    if isinstance(item, Table):
+        return _make_absolute(item, base)
+    return base / item if isinstance(item, Path) else item
 
 
 def _absolute_sqlite(url: str, base: Path) -> str:

@@ -67,6 +67,7 @@ def _private_places(settings: Settings, config: Path) -> Iterator[tuple[str, Pat
     yield "outbox.folder", settings.outbox.folder
     yield "delivery.journal", settings.delivery.journal
     yield "database.backups", settings.database.backups
+    yield "alerts.webhook_secret", settings.alerts.webhook_secret
     optional = {
         "templates.folder": settings.templates.folder,
         "dkim.key_file": settings.dkim.key_file,

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from newsletter.config.incoming import Bounces
+from newsletter.config.schedule import Alerts, Backup, Rollups, Schedule, Serve
 from newsletter.config.sending import Pace, Smtp
 from newsletter.config.values import (
     Address,
@@ -235,7 +236,12 @@ class Settings(Table):
     pace: Pace = Pace()
     delivery: Delivery = Delivery()
     bounces: Bounces = Bounces()
+    schedule: Schedule = Schedule()
+    rollups: Rollups = Rollups()
+    alerts: Alerts = Alerts()
+    serve: Serve = Serve()
     database: DatabaseSettings = DatabaseSettings()
+    backup: Backup = Backup()
     secret: Secret = Secret()
 
     @model_validator(mode="after")

@@ -22,6 +22,12 @@ def _optional_url(value: str) -> str:
     return _url(value) if value else value
 
 
+def _optional_call(value: str) -> str:
+    if value and not re.fullmatch(r"https?://[^\s/?#@\"'`<>\\]+(/[^\s#]*)?(\?[^\s#]*)?", value):
+        raise ValueError("is not an http(s) address; write it like https://example.org/hook")
+    return value
+
+
 def _address(value: str) -> str:
     if value and not re.fullmatch(r"[^\s@<>,;:\"]+@[^\s@<>,;:\"]+\.[^\s@<>,;:\"]+", value):
         raise ValueError("is not a mail address; write it like editor@example.org")
@@ -96,6 +102,7 @@ def _one_line(value: str) -> str:
 
 Url = Annotated[str, AfterValidator(_url)]
 OptionalUrl = Annotated[str, AfterValidator(_optional_url)]
+OptionalCall = Annotated[str, AfterValidator(_optional_call)]
 Address = Annotated[str, AfterValidator(_address)]
 Domain = Annotated[str, AfterValidator(_domain)]
 Selector = Annotated[str, AfterValidator(_selector)]

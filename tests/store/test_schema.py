@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from newsletter.model.control import ControlState
 from newsletter.model.delivery import DeliveryState
+from newsletter.model.slot import SlotKind, SlotState, Why
 from newsletter.model.subscriber import SubscriberState, SuppressionReason
 from newsletter.store.database import Database
 from newsletter.store.editions import EditionState, StoredEdition
@@ -116,6 +117,9 @@ def test_a_revision_without_sense_is_refused(database: Database, publish: Publis
         ("suppressions", "reason", SuppressionReason),
         ("editions", "state", EditionState),
         ("editions", "control", ControlState),
+        ("slots", "kind", SlotKind),
+        ("slots", "state", SlotState),
+        ("slots", "why", Why),
     ],
 )
 def test_the_rules_know_every_word_of_the_model(table: str, column: str, words: type) -> None:

@@ -9,22 +9,28 @@ from newsletter.store.schema.ledger import deliveries, editions, revisions, vari
 from newsletter.store.schema.readers import consents, requests, subscribers, suppressions
 from newsletter.store.schema.search import documents, indexed
 from newsletter.store.schema.service import notices, paces, throttles
+from newsletter.store.schema.slots import calls, fenced, ledgers, marks, slots
 
 __all__ = [
     "Id",
     "UtcTime",
     "bounces",
+    "calls",
     "consents",
     "deliveries",
     "documents",
     "editions",
+    "fenced",
     "indexed",
+    "ledgers",
+    "marks",
     "metadata",
     "notices",
     "paces",
     "reports",
     "requests",
     "revisions",
+    "slots",
     "subscribers",
     "suppressions",
     "throttles",
