@@ -71,6 +71,7 @@ ONE_DOOR = {
     "rich": "cli/",
     "dns": "signing.py",
     "email_validator": "mail/address.py",
+    "flufl": "mail/reports/fallback.py",
     "yaml": "issues/",
     "unicodeit": "render/",
     "latex2mathml": "render/",

@@ -1,29 +1,34 @@
 """Reads what comes back: one raw mail in, one Report out. Total: any bytes give a Report, none an exception.
 
-report = read_report(raw, Ours([key], "bounces.example.org", "unsubscribe@example.org"), envelope_to=rcpt)
-report.kind, report.named, report.findings
+    report = read_report(raw, Ours([key], "bounces.example.org", "unsubscribe@example.org"), envelope_to=rcpt)
+    report.kind, report.named, report.findings
 
-recipient, severity, reason = judge_mail(raw)       # what a corpus of bounces is held against
+    recipient, severity, reason = judge_mail(raw)       # what a corpus of bounces is held against
+
+The order in which a mail is asked what it is: feedback report, request to leave, refusal or delivery report,
+auto-reply, somebody's forwarded bounce, and last a reader's own words. Whom it is about is read apart from that
+(`names`).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
-from newsletter.mail.reports.limits import LIMITS, Limits
-from newsletter.model.bounce import Reason, Report, ReportKind, Severity
+from newsletter.mail.reports.addresses import find_address, find_addresses
+from newsletter.mail.reports.arf import read_feedback
+from newsletter.mail.reports.autoreply import is_auto_reply, is_receipt, is_refusal
+from newsletter.mail.reports.bounce import Read, read_bounce
+from newsletter.mail.reports.dsn import SIGN
+from newsletter.mail.reports.fields import decode_words
+from newsletter.mail.reports.limits import LIMITS, SHOWN_LENGTH, Limits
+from newsletter.mail.reports.names import Ours, Places, find_arrivals, find_names
+from newsletter.mail.reports.requests import is_request
+from newsletter.mail.reports.signs import is_bounce, is_daemon
+from newsletter.mail.reports.structure import Part, parse_mail, walk_parts
+from newsletter.mail.reports.text import Words, read_words
+from newsletter.model.bounce import Action, Finding, Named, Reason, Report, ReportKind, Severity
 
+__all__ = ["Ours", "judge_mail", "read_report"]
 
-@dataclass(frozen=True, slots=True)
-class Ours:
-    """What is ours in a mail: the keys that sign names, and the addresses mail comes back to.
-
-    `bounce_domain` is where return addresses live (`mail.verp`), in ASCII; `unsubscribe_address` is the one in
-    List-Unsubscribe.
-    """
-
-    keys: Sequence[bytes]
-    bounce_domain: str
-    unsubscribe_address: str = ""
+_MAX_FORWARDED = 2
 
 
 def read_report(raw: bytes, ours: Ours | None = None, *, envelope_to: str = "", limits: Limits = LIMITS) -> Report:
@@ -31,8 +36,8 @@ def read_report(raw: bytes, ours: Ours | None = None, *, envelope_to: str = "", 
 
     `envelope_to` is the envelope recipient where the way in knows it (LMTP, a pipe's argument).
     """
-    del ours, envelope_to  # names come with the parts that carry them
-    return Report(ReportKind.UNREADABLE, cut=len(raw) > limits.size)
+    mail, cut = parse_mail(raw, limits)
+    return replace(_read_mail(mail, ours, envelope_to, limits, _MAX_FORWARDED), cut=cut)
 
 
 def judge_mail(raw: bytes) -> tuple[str, Severity, Reason]:
@@ -42,3 +47,83 @@ def judge_mail(raw: bytes) -> tuple[str, Severity, Reason]:
         return "", Severity.NONE, Reason.UNDETERMINED
     first = report.findings[0]
     return first.recipient, first.severity, first.reason
+
+
+def _read_mail(mail: Part, ours: Ours | None, envelope_to: str, limits: Limits, forwarded: int) -> Report:
+    words = read_words(mail, limits)
+    report, read = _read_kind(mail, words, ours, limits)
+    guessed = report.kind is ReportKind.BOUNCE and report.form in ("returned", "fallback")
+    if forwarded and (guessed or report.kind in (ReportKind.REPLY, ReportKind.UNREADABLE)):
+        inner = _find_forwarded(mail, ours, limits, forwarded - 1)
+        if inner is not None:
+            report = replace(inner, names=())
+    names = _find_names(mail, words, read, ours, envelope_to) if ours else ()
+    return replace(
+        report,
+        names=names,
+        sender=decode_words(mail.fields.get("from"))[:SHOWN_LENGTH],
+        subject=decode_words(mail.fields.get("subject"))[:SHOWN_LENGTH],
+    )
+
+
+def _read_kind(mail: Part, words: Words, ours: Ours | None, limits: Limits) -> tuple[Report, Read]:
+    """Return what a mail is and says, still without names."""
+    feedback = read_feedback(mail, words, limits)
+    if feedback is not None:
+        kind = ReportKind.COMPLAINT if feedback.is_complaint else ReportKind.FEEDBACK
+        return Report(kind, feedback.findings, form="arf", feedback=feedback.kind), Read()
+    addressed = [a.lower() for value in find_arrivals(mail.fields) for a in find_addresses(value)]
+    if is_request(mail.fields, addressed, ours.unsubscribe_address if ours else ""):
+        return Report(ReportKind.UNSUBSCRIBE, (_describe(mail, Reason.UNSUBSCRIBE),), form="mailto"), Read()
+    if is_refusal(mail, words) or (not is_receipt(mail) and _is_delivery_report(mail, words)):
+        read = read_bounce(mail, words, limits)
+        return _make_bounce(read), read
+    if is_auto_reply(mail, words):
+        return Report(ReportKind.AUTO_REPLY, (_describe(mail, Reason.AUTO_REPLY),), form="auto-reply"), Read()
+    readable = bool(words.said.strip()) and bool(find_address(mail.fields.get("from"))) and not is_daemon(mail.fields)
+    return Report(ReportKind.REPLY if readable else ReportKind.UNREADABLE), Read()
+
+
+def _is_delivery_report(mail: Part, words: Words) -> bool:
+    return is_bounce(mail, words) or bool(SIGN.search(words.said))
+
+
+def _make_bounce(read: Read) -> Report:
+    """Return the report of a bounce; one that names no recipient and no reason is for a human."""
+    actions = {finding.action for finding in read.findings}
+    telling = any(finding.recipient or finding.reason is not Reason.UNDETERMINED for finding in read.findings)
+    if not telling:
+        return Report(ReportKind.UNREADABLE, form=read.form)
+    if Action.FAILED in actions:
+        return Report(ReportKind.BOUNCE, read.findings, form=read.form)
+    kind = ReportKind.DELAY if Action.DELAYED in actions else ReportKind.DELIVERED
+    return Report(kind, read.findings, form=read.form)
+
+
+def _describe(mail: Part, reason: Reason) -> Finding:
+    """Return the finding of a mail that somebody's mailbox sent: its sender, and nothing lost."""
+    sender = find_address(decode_words(mail.fields.get("from"))) or find_address(mail.fields.get("return-path"))
+    subject = decode_words(mail.fields.get("subject"))[:SHOWN_LENGTH]
+    return Finding(reason, Severity.NONE, Action.DELIVERED, recipient=sender[:SHOWN_LENGTH], diagnostic=subject)
+
+
+def _find_forwarded(mail: Part, ours: Ours | None, limits: Limits, forwarded: int) -> Report | None:
+    """Return the report that a mail carries within it, if a carried message is one."""
+    for part in walk_parts(mail):
+        if part.is_message and part.parts:
+            report = _read_mail(part.parts[0], ours, "", limits, forwarded)
+            if report.kind not in (ReportKind.REPLY, ReportKind.UNREADABLE, ReportKind.UNSUBSCRIBE):
+                return report
+    return None
+
+
+def _find_names(mail: Part, words: Words, read: Read, ours: Ours, envelope_to: str) -> tuple[Named, ...]:
+    places = Places(
+        fields=mail.fields,
+        envelope_to=envelope_to,
+        statuses=read.statuses,
+        said=words.said,
+        returned=words.returned,
+        returned_text=words.returned_text,
+    )
+    return find_names(places, ours)

@@ -1,0 +1,31 @@
+"""flufl.bounce, asked last: whether it knows a recipient where nothing else was found (only importer of it).
+
+Owns what it gets to see: sender, subject and bounded words as one plain text, never the raw mail, so that it is as
+bounded as everything else. What it thinks of severity isn't asked.
+"""
+
+import logging
+from email.message import Message
+
+from flufl.bounce import all_failures
+
+from newsletter.mail.reports.addresses import find_address
+
+_TEXT_LENGTH = 8000
+
+logging.getLogger("flufl.bounce").disabled = True  # it would log what a mail made it stumble over
+
+
+def find_recipients(sender: str, subject: str, text: str) -> list[str]:
+    """Return the recipients that flufl.bounce finds in a bounce's words, sorted."""
+    message = Message()
+    message["From"] = sender.encode("ascii", "replace").decode() or "MAILER-DAEMON"
+    message["Subject"] = subject.encode("ascii", "replace").decode()
+    message["Content-Type"] = "text/plain"
+    message.set_payload(text[:_TEXT_LENGTH].encode("ascii", "replace").decode())
+    try:
+        temporary, permanent = all_failures(message)
+    except Exception:  # its detectors meet whatever strangers write, and a report must come out in any case
+        return []
+    found = (find_address(address.decode("ascii", "replace")) for address in {*temporary, *permanent})
+    return sorted({address for address in found if address})

@@ -1,0 +1,125 @@
+"""Whom a report is about, by what we signed: return address, Message-ID, unsubscribe links.
+
+Owns where a signed name may stand and in which order places are believed. Refuses everything else: an address in a
+report names nobody, and neither does a token that one of our keys didn't sign for its purpose.
+
+The return address comes first, since a relay puts it there. What stands in a returned or quoted mail comes last: a
+reader who forwards a newsletter passes on the links in it.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from newsletter.mail.reports.fields import NO_FIELDS, Fields
+from newsletter.mail.reports.requests import find_request_token
+from newsletter.mail.token import Purpose, Token, read_token
+from newsletter.mail.verp import read_envelope_sender
+from newsletter.model.bounce import Named, NamedBy
+from newsletter.model.edition import TOKEN_WIDTH
+
+_ARRIVAL_FIELDS = frozenset(
+    {
+        "delivered-to",
+        "x-original-to",
+        "envelope-to",
+        "x-envelope-to",
+        "x-delivered-to",
+        "x-rcpt-to",
+        "x-real-to",
+        "x-forwarded-to",
+        "to",
+        "cc",
+        "apparently-to",
+        "resent-to",
+    }
+)
+_REFERENCE_FIELDS = ("in-reply-to", "references", "message-id", "x-original-message-id", "original-message-id")
+_RECEIVED_FOR = re.compile(r"\bfor\s+<?([^\s<>;]{3,320})>?", re.IGNORECASE)
+_RETURN_ADDRESS = re.compile(
+    rf"b(?:\+|=2b|=2B|%2b|%2B)[A-Za-z2-7]{{{TOKEN_WIDTH}}}@[A-Za-z0-9.-]{{1,255}}", re.IGNORECASE
+)
+_TOKEN = re.compile(rf"(?<![A-Za-z0-9])[A-Za-z2-7]{{{TOKEN_WIDTH}}}(?![A-Za-z0-9])")
+_MAX_TRIED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """What is ours in a mail: the keys that sign names, and the addresses mail comes back to.
+
+    `bounce_domain` is where return addresses live (`mail.verp`), in ASCII; `unsubscribe_address` is the one in
+    List-Unsubscribe.
+    """
+
+    keys: Sequence[bytes]
+    bounce_domain: str
+    unsubscribe_address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where names may stand in one mail: its head, what came with the envelope, and what it gives back."""
+
+    fields: Fields
+    envelope_to: str = ""
+    statuses: str = ""
+    said: str = ""
+    returned: Fields = NO_FIELDS
+    returned_text: str = ""
+
+
+def find_names(places: Places, ours: Ours) -> tuple[Named, ...]:
+    """Return the readers that signed names in a mail tell, each once, the most trusted place first."""
+    found: dict[tuple[int, int], Named] = {}
+    for by, token in _find_tokens(places, ours):
+        found.setdefault((token.subscriber_id, token.edition_id), Named(token.subscriber_id, token.edition_id, by))
+    return tuple(found.values())
+
+
+def _find_tokens(places: Places, ours: Ours) -> Iterator[tuple[NamedBy, Token]]:
+    arrived = [places.envelope_to, *find_arrivals(places.fields)]
+    yield from _named(NamedBy.ENVELOPE, _read_return_addresses(arrived, ours))
+    requested = read_token(ours.keys, Purpose.UNSUBSCRIBE, find_request_token(places.fields))
+    yield from _named(NamedBy.SUBJECT, [requested] if requested else [])
+    yield from _named(NamedBy.ENVELOPE_ID, _read_any([places.statuses], ours, (Purpose.BOUNCE, Purpose.MESSAGE)))
+    identifiers = [*places.fields.all(*_REFERENCE_FIELDS), *places.returned.all("message-id")]
+    yield from _named(NamedBy.MESSAGE_ID, _read_any(identifiers, ours, (Purpose.MESSAGE,)))
+    rest = [value for _, value in places.returned.pairs] + [places.said, places.returned_text]
+    yield from _named(NamedBy.RETURNED, _read_return_addresses(rest, ours))
+    yield from _named(NamedBy.RETURNED, _read_any(rest, ours, tuple(Purpose)))
+
+
+def find_arrivals(fields: Fields) -> list[str]:
+    """Return what the head says of where a mail came to."""
+    received = list(fields.all("received"))[:_MAX_TRIED]
+    return [*fields.all(*_ARRIVAL_FIELDS), *(found[1] for value in received for found in _RECEIVED_FOR.finditer(value))]
+
+
+def _named(by: NamedBy, tokens: Iterable[Token]) -> Iterator[tuple[NamedBy, Token]]:
+    return ((by, token) for token in tokens)
+
+
+def _read_return_addresses(texts: Iterable[str], ours: Ours) -> Iterator[Token]:
+    """Yield what signed return addresses in texts say, also where a relay has encoded the plus sign."""
+    for spelled in _first(found[0] for text in texts for found in _RETURN_ADDRESS.finditer(text)):
+        local, _, domain = spelled.partition("@")
+        token = read_envelope_sender(ours.keys, f"b+{local[-TOKEN_WIDTH:]}@{domain.rstrip('.')}", ours.bounce_domain)
+        if token:
+            yield token
+
+
+def _read_any(texts: Iterable[str], ours: Ours, purposes: Sequence[Purpose]) -> Iterator[Token]:
+    """Yield what tokens anywhere in texts say, if one of our keys signed them for one of these purposes."""
+    for spelled in _first(found[0] for text in texts for found in _TOKEN.finditer(text.replace("=\n", ""))):
+        tokens = (read_token(ours.keys, purpose, spelled) for purpose in purposes)
+        yield from (token for token in tokens if token)
+
+
+def _first(found: Iterable[str]) -> list[str]:
+    """Return the first few different ones: nobody makes us check signatures by the thousand."""
+    kept: dict[str, None] = {}
+    for text in found:
+        kept[text] = None
+        if len(kept) >= _MAX_TRIED:
+            break
+    return list(kept)

@@ -1,0 +1,112 @@
+"""Whether a mail is a bounce at all: who sent it, what it is called, how it begins.
+
+Owns the signs. A subject alone doesn't make a reply of a reader's a bounce, and words alone don't either.
+"""
+
+import re
+
+from newsletter.mail.reports.addresses import find_address
+from newsletter.mail.reports.fields import Fields, decode_words
+from newsletter.mail.reports.matching import has_phrase, make_phrases, normalise
+from newsletter.mail.reports.structure import Part, walk_parts
+from newsletter.mail.reports.text import Words
+
+_DAEMON = re.compile(
+    r"(?:mailer[-_.]?daemon|mail[-_.]?daemon|post[-_]?master|daemon|mail-?delivery|mdaemon|mail[-_.]?system|bounce[\w.+-]*|double-bounce"
+    r"|mmdf|amavis|microsoftexchange\w*|maildelivery|ndr|undeliver\w*|mail-?notification\w*|no-?reply\+?\w*|complaints)@",
+    re.IGNORECASE,
+)
+_DAEMON_NAMES = make_phrases(
+    """
+mail delivery | mail deliver | mailer-daemon | mailer daemon | mail daemon | delivery subsystem | delivery system
+mail administrator | system administrator | postmaster | mail system | delivery status | mail router
+microsoft outlook | microsoft exchange | mail server at | internet mail | non-delivery | delivery notification
+interscan | mdaemon | mail transfer agent | mail service | systemadministrator
+"""
+)
+_SUBJECTS = make_phrases(
+    """
+undeliver | undelivered | delivery status notification | delivery failure | delivery failed | delivery has failed
+delivery problem | delivery error | delivery report | delivery notification | delivery notice | delivery delayed
+delivery status | failure notice | failure delivery | failed delivery | failed mail | mail failed | mail failure
+mail delivery | message delivery | mail system error | returned mail | returned to sender | return to sender
+returning message | mail returned | mail status report | mail could not | could not be delivered | could not deliver
+couldn't be delivered | not delivered | cannot be delivered | can't be delivered | can not be delivered
+unable to deliver | not be delivered | nondeliverable | non-deliverable | non delivery | non-delivery | non remis
+nondelivery | bounce | returned message | message returned | rejected mail | mail rejected | message rejected
+e-mail rejected | warning: could not send | warning: message | warning: delayed | delayed mail | message delayed
+notice: mail delivery | there was an error sending | error sending your mail | user unknown | message status
+permanent delivery failure | unzustellbar | nicht zustellbar | nicht zugestellt | zustellung | fehlgeschlagen
+non remise | echec de | non distribue | non livre | no se puede entregar | no entregado | no se ha entregado
+error de entrega | notificacion de | devuelto | nao entregue | nao foi entregue | falha na entrega | falha de entrega
+devolvid | non recapitabile | mancato recapito | errore di consegna | onbestelbaar | niet te bezorgen | niet afgeleverd
+niedostarczon | nie dostarczono | zwrot | olevererbar | kan ikke leveres | toimittaminen | недостав | не доставлен
+не может быть доставлен | ошибка доставки | возврат | 配信不能 | 配信できません | 配信に失敗 | 送信できません
+配達不能 | 配信エラー | 送信エラー | エラーメール | 未配達 | 退信 | 无法投递 | 投递失败 | 发送失败 | 未送达 | 無法傳遞
+반송
+"""
+)
+_INTRODUCTIONS = make_phrases(
+    """
+could not be delivered | couldn't be delivered | cannot be delivered | can't be delivered | can not be delivered
+not be delivered to | was not delivered | were not delivered | wasn't delivered | wasn't able to deliver
+were unable to deliver | unable to deliver | not able to deliver | failed to deliver | has not been delivered
+have not been delivered | did not reach | didn't reach | undeliverable | delivery to the following
+delivery has failed | delivery failed | deliver your message | delivering your message | delivery failure
+permanent fatal errors | permanent errors | had delivery problems | had delivery errors | delivery error
+delivery problems | is the qmail-send program | created automatically by mail delivery | returned to you
+being returned | following address failed | following addresses failed | failed addresses follow | failed recipients
+following recipient | following addresses | no such user | user unknown | mailbox is full | message was rejected
+message has been rejected | mail was rejected | mail has been rejected | has been returned | intended recipient
+delivery status notification | nondelivery | non-delivery | konnte nicht zugestellt | nicht zugestellt werden
+n'a pas pu etre | n'a pu etre | no pudo ser entregado | no se pudo entregar | no se ha podido entregar
+nao pode ser entregue | nao foi possivel entregar | non e stato possibile | non puo essere | kon niet worden
+не может быть доставлено | не удалось доставить | не было доставлено | 送信できませんでした | 送信に失敗
+配信できません | 配送できません | 届けられません | 無法送達 | 无法送达 | 无法投递 | 退回
+"""
+)
+_REPLY = re.compile(r"\s*(?:re|aw|sv|antw|odp|fwd?|wg|tr|rv|res|回复|答复|转发)\s*(?:\[\d+\])?\s*[:：]", re.IGNORECASE)
+
+
+def is_daemon(fields: Fields) -> bool:
+    """Return whether a mail says that a mail system sent it."""
+    sender = decode_words(fields.get("from"))
+    if _DAEMON.match(find_address(sender)) or has_phrase(normalise(sender.partition("<")[0]), _DAEMON_NAMES):
+        return True
+    return sender.strip("<> ").upper() in ("MAILER-DAEMON", "POSTMASTER") or fields.has("x-failed-recipients")
+
+
+def has_bounce_subject(fields: Fields) -> bool:
+    """Return whether a mail is called what bounces are called, and isn't a reply to one."""
+    subject = decode_words(fields.get("subject"))
+    return not _REPLY.match(subject) and has_phrase(normalise(subject), _SUBJECTS)
+
+
+def is_bounce(mail: Part, words: Words) -> bool:
+    """Return whether a mail is a bounce, as far as its sender, subject, form and beginning tell.
+
+    A mail system's name alone isn't enough: postmasters write, too.
+    """
+    if has_status_part(mail):
+        return True
+    called = has_phrase(normalise(decode_words(mail.fields.get("subject"))), _SUBJECTS)
+    signs = is_daemon(mail.fields) + called + has_null_sender(mail.fields)
+    introduced = has_phrase(normalise(words.said[:3000]), _INTRODUCTIONS)
+    if has_bounce_subject(mail.fields):
+        return True
+    return (signs > 0 and introduced) or signs > 1
+
+
+def has_status_part(mail: Part) -> bool:
+    """Return whether a mail is a delivery report by its MIME type, or has a part that is one."""
+    if mail.parameters.get("report-type", "").lower() == "delivery-status":
+        return True
+    return any(part.kind in STATUS_KINDS for part in walk_parts(mail))
+
+
+def has_null_sender(fields: Fields) -> bool:
+    """Return whether a mail came from nobody (RFC 5321 section 4.5.5), as reports and many auto-replies do."""
+    return fields.get("return-path").replace(" ", "") == "<>"
+
+
+STATUS_KINDS = frozenset({"message/delivery-status", "message/global-delivery-status"})
