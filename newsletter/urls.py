@@ -40,3 +40,13 @@ def unsubscribe_url(base: str, token: str = UNSUBSCRIBE_FIELD) -> str:
 def preferences_url(base: str, token: str = PREFERENCES_FIELD) -> str:
     """Return a reader's preferences page; by default with the field that a token replaces."""
     return f"{base}/p/{token}"
+
+
+def join_url(base: str) -> str:
+    """Return the page on which readers join."""
+    return f"{base}/join"
+
+
+def confirm_url(base: str, token: str) -> str:
+    """Return the page that asks whether a request shall be confirmed."""
+    return f"{base}/c/{token}"

@@ -6,6 +6,7 @@ Refuses unknown keys. Paths in a config are relative to the folder the config st
 
 from newsletter.config.example import render_config
 from newsletter.config.incoming import Bounces
+from newsletter.config.joining import Joining
 from newsletter.config.load import DEFAULT_NAME, load_settings, parse_settings
 from newsletter.config.schedule import Alerts, Backup, Rollups, Schedule, Serve
 from newsletter.config.sending import DomainPace, Pace, Relay, Smtp
@@ -33,6 +34,7 @@ __all__ = [
     "Dkim",
     "DomainPace",
     "Issues",
+    "Joining",
     "Mail",
     "Outbox",
     "Pace",

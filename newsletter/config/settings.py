@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from newsletter.config.incoming import Bounces
+from newsletter.config.joining import Joining
 from newsletter.config.schedule import Alerts, Backup, Rollups, Schedule, Serve
 from newsletter.config.sending import Pace, Smtp
 from newsletter.config.values import (
@@ -235,6 +236,7 @@ class Settings(Table):
     smtp: Smtp = Smtp()
     pace: Pace = Pace()
     delivery: Delivery = Delivery()
+    joining: Joining = Joining()
     bounces: Bounces = Bounces()
     schedule: Schedule = Schedule()
     rollups: Rollups = Rollups()

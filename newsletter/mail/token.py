@@ -31,11 +31,17 @@ class Purpose(StrEnum):
     PREFERENCES = "preferences"
     BOUNCE = "bounce"
     MESSAGE = "message"
+    CONFIRM = "confirm"
+    NOTICE = "notice"
+    FORM = "form"
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a token says once its signature is checked. Ids of 0 name nobody: a test mail's."""
+    """What a token says once its signature is checked. Ids of 0 name nobody: a test mail's.
+
+    For CONFIRM `subscriber_id` is a request's number, for NOTICE a notice's, and for FORM the seconds since 1970.
+    """
 
     subscriber_id: int
     edition_id: int

@@ -4,7 +4,7 @@ Owns the rule that an address that stays out never becomes a reader again unless
 takes effect at once, for queued mail too. Every function works inside the caller's transaction.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,9 +22,16 @@ from newsletter.model.subscriber import (
     SuppressionReason,
 )
 from newsletter.store.deliveries import cancel_deliveries
+from newsletter.store.notices import cancel_notices
+from newsletter.store.requests import drop_requests
 from newsletter.store.schema import UtcTime, subscribers
+from newsletter.store.schema import join_topics as join_topics
 from newsletter.store.suppression import find_suppressed, lift_suppression, suppress
 
+ERASED_DOMAIN = "invalid"
+"""Stands for the domain of who was erased; no mailbox can have it (RFC 2606, 2)."""
+
+_is_erased = subscribers.c.address.like(f"%@{ERASED_DOMAIN}")
 _COLUMNS = [column.name for column in subscribers.c if column.name != "id"]
 _TIMES = {column.name for column in subscribers.c if isinstance(column.type, UtcTime)}
 _ARRAYS = [bindparam(name, type_=postgresql.ARRAY(subscribers.c[name].type)) for name in _COLUMNS]
@@ -81,11 +88,27 @@ def find_subscriber(connection: Connection, address: str) -> Subscriber | None:
     return None if row is None else _read(row)
 
 
+def load_subscriber(connection: Connection, subscriber_id: int, *, lock: bool = False) -> Subscriber | None:
+    """Return the reader with this number, or None; with `lock` nobody else changes him before this transaction ends."""
+    statement = select(subscribers).where(subscribers.c.id == subscriber_id)
+    row = connection.execute(statement.with_for_update() if lock else statement).one_or_none()
+    return None if row is None else _read(row)
+
+
+def lock_subscriber(connection: Connection, address: str) -> Subscriber | None:
+    """Return the reader with this address, whom nobody else changes before this transaction ends, or None."""
+    row = connection.execute(_locked(fold_address(address))).one_or_none()
+    return None if row is None else _read(row)
+
+
 def walk_subscribers(
     connection: Connection, state: SubscriberState | None = None, after_id: int = 0, batch: int = 2000
 ) -> Iterator[Subscriber]:
-    """Yield readers in the order of their numbers, above `after_id`; holds `batch` of them at a time."""
-    statement = select(subscribers).order_by(subscribers.c.id).limit(batch)
+    """Yield readers in the order of their numbers, above `after_id`; holds `batch` of them at a time.
+
+    Who was erased is nobody.
+    """
+    statement = select(subscribers).where(~_is_erased).order_by(subscribers.c.id).limit(batch)
     if state is not None:
         statement = statement.where(subscribers.c.state == state)
     rows = _page(connection, statement, after_id)
@@ -97,20 +120,21 @@ def walk_subscribers(
 def mark_left(connection: Connection, address: str, now: datetime) -> Departure | None:
     """Let a reader leave: no mail that still waits goes out, and the address stays out when a list is imported again.
 
-    Idempotent. None means that nobody has this address; it is kept out all the same.
+    What he has asked for and not confirmed is dropped, too, and so are letters that wait. Idempotent. None means that
+    nobody has this address; it is kept out all the same.
     """
     key = fold_address(address)
     suppress(connection, [(key, address)], SuppressionReason.LEFT, now)
-    row = connection.execute(
-        select(subscribers).where(subscribers.c.address_key == key).with_for_update()
-    ).one_or_none()
-    if row is None:
+    subscriber = lock_subscriber(connection, address)
+    drop_requests(connection, subscriber.id if subscriber else 0, address)
+    cancel_notices(connection, subscriber.id if subscriber else 0, address)
+    if subscriber is None:
         return None
-    cancelled = cancel_deliveries(connection, row.id, now)
-    if row.state == SubscriberState.LEFT:
-        return Departure(_read(row), changed=False, cancelled=cancelled)
+    cancelled = cancel_deliveries(connection, subscriber.id, now)
+    if subscriber.state is SubscriberState.LEFT:
+        return Departure(subscriber, changed=False, cancelled=cancelled)
     changes = {"state": SubscriberState.LEFT, "left_at": now}
-    return Departure(_change(connection, row.id, changes), changed=True, cancelled=cancelled)
+    return Departure(change_subscriber(connection, subscriber.id, changes), changed=True, cancelled=cancelled)
 
 
 def add_subscribers(connection: Connection, batch: Sequence[NewSubscriber], now: datetime) -> BulkCount:
@@ -130,8 +154,8 @@ def add_subscribers(connection: Connection, batch: Sequence[NewSubscriber], now:
 
 
 def count_subscribers(connection: Connection) -> dict[SubscriberState, int]:
-    """Return how many readers are in each state; every state is there."""
-    statement = select(subscribers.c.state, func.count()).group_by(subscribers.c.state)
+    """Return how many readers are in each state; every state is there. Who was erased is nobody."""
+    statement = select(subscribers.c.state, func.count()).where(~_is_erased).group_by(subscribers.c.state)
     counts: dict[str, int] = dict(connection.execute(statement).all())
     return {state: counts.get(state, 0) for state in SubscriberState}
 
@@ -147,7 +171,7 @@ def _readmit(
         return Admission.SUPPRESSED, _read(row)
     changes: dict[str, Any] = {"state": new.state, "left_at": None}
     changes |= {name: value for name, value in (("name", new.name), ("language", new.language)) if value}
-    return Admission.BACK, _change(connection, row.id, changes)
+    return Admission.BACK, change_subscriber(connection, row.id, changes)
 
 
 def _locked(key: str) -> Select[Any]:
@@ -187,12 +211,8 @@ def _values(new: NewSubscriber, now: datetime) -> dict[str, Any]:
     }
 
 
-def join_topics(topics: Collection[str]) -> str:
-    """Return topic keys as a column holds them: equal choices are equal texts."""
-    return " ".join(sorted(topics))
-
-
-def _change(connection: Connection, subscriber_id: int, changes: Mapping[str, Any]) -> Subscriber:
+def change_subscriber(connection: Connection, subscriber_id: int, changes: Mapping[str, Any]) -> Subscriber:
+    """Write columns of a reader's row, and return him."""
     statement = update(subscribers).where(subscribers.c.id == subscriber_id).values(changes).returning(subscribers)
     return _read(connection.execute(statement).one())
 

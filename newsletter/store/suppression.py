@@ -63,6 +63,13 @@ def find_suppressed(connection: Connection, address_keys: Iterable[str]) -> set[
     return found
 
 
+def find_reason(connection: Connection, address_key: str) -> SuppressionReason | None:
+    """Return why an address stays out, or None."""
+    statement = select(suppressions.c.reason).where(suppressions.c.address_hash == hash_key(address_key))
+    reason = connection.execute(statement).scalar_one_or_none()
+    return None if reason is None else SuppressionReason(reason)
+
+
 def suppress(
     connection: Connection, addresses: Sequence[tuple[str, str]], reason: SuppressionReason, now: datetime
 ) -> None:

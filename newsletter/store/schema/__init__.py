@@ -6,7 +6,7 @@
 from newsletter.store.schema.base import Id, UtcTime, metadata
 from newsletter.store.schema.bounces import bounces, reports
 from newsletter.store.schema.ledger import deliveries, editions, revisions, variants, works
-from newsletter.store.schema.readers import consents, requests, subscribers, suppressions
+from newsletter.store.schema.readers import consents, join_topics, requests, subscribers, suppressions
 from newsletter.store.schema.search import documents, indexed
 from newsletter.store.schema.service import notices, paces, throttles
 from newsletter.store.schema.slots import calls, fenced, ledgers, marks, slots
@@ -22,6 +22,7 @@ __all__ = [
     "editions",
     "fenced",
     "indexed",
+    "join_topics",
     "ledgers",
     "marks",
     "metadata",

@@ -1,5 +1,7 @@
 """Readers: who they are, who stays out, what they agreed to, and what they have asked for and not confirmed."""
 
+from collections.abc import Collection
+
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, String, Table, Text, UniqueConstraint, text
 
 from newsletter.store.schema.base import Id, UtcTime, metadata
@@ -86,3 +88,8 @@ requests = Table(
 )
 Index("ix_requests_address_key", requests.c.address_key)
 Index("ix_requests_expires_at", requests.c.expires_at)
+
+
+def join_topics(topics: Collection[str]) -> str:
+    """Return topic keys as a column holds them: equal choices are equal texts."""
+    return " ".join(sorted(topics))

@@ -1,6 +1,19 @@
 """What the service itself keeps: how fast mail went, who asks too often, and mail that belongs to no edition."""
 
-from sqlalchemy import JSON, CheckConstraint, Column, Float, Index, Integer, String, Table, Text, UniqueConstraint, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Float,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 from newsletter.store.schema.base import Id, UtcTime, metadata
 
@@ -41,6 +54,8 @@ notices = Table(
     Column("kind", String(24), nullable=False),
     Column("key", Text),  # a notice with the key of another one is not written a second time
     Column("address", String(320), nullable=False),
+    Column("subscriber_id", Id),  # whom it is to, as far as known; not a reference: who never confirms is deleted
+    Column("return_number", BigInteger),  # in place of an edition in the return address: a bounce counts for it
     Column("subject", Text, nullable=False),
     Column("text", Text, nullable=False),
     Column("html", Text, nullable=False, server_default=text("''")),
@@ -63,6 +78,7 @@ notices = Table(
     CheckConstraint("(state = 'sending') = (lease_until IS NOT NULL)", name="lease_until"),
     CheckConstraint("(state IN ('sent', 'failed')) = (settled_at IS NOT NULL)", name="settled_at"),
     CheckConstraint("attempts >= 0", name="attempts"),
+    CheckConstraint("return_number IS NULL OR subscriber_id IS NOT NULL", name="return_number"),
     sqlite_autoincrement=True,
 )
 _due = notices.c.state == "queued"

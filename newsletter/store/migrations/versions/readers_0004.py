@@ -198,6 +198,8 @@ def _make_notices() -> None:
         sa.Column("kind", sa.String(24), nullable=False),
         sa.Column("key", sa.Text()),
         sa.Column("address", sa.String(320), nullable=False),
+        sa.Column("subscriber_id", _Id),
+        sa.Column("return_number", sa.BigInteger()),
         *(sa.Column(name, sa.Text(), nullable=False) for name in ("subject", "text")),
         sa.Column("html", sa.Text(), nullable=False, server_default=sa.text("''")),
         sa.Column("headers", sa.JSON(), nullable=False),
@@ -218,6 +220,7 @@ def _make_notices() -> None:
         _check("notices", "lease_until", "(state = 'sending') = (lease_until IS NOT NULL)"),
         _check("notices", "settled_at", "(state IN ('sent', 'failed')) = (settled_at IS NOT NULL)"),
         _check("notices", "attempts", "attempts >= 0"),
+        _check("notices", "return_number", "return_number IS NULL OR subscriber_id IS NOT NULL"),
         sqlite_autoincrement=True,
     )
     rows = sa.text("state = 'queued'")

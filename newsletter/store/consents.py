@@ -1,0 +1,60 @@
+"""What readers agreed to: lines are only ever added, but for what an erasure takes out of them.
+
+Every function works inside the caller's transaction.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from newsletter.model.consent import Consent, ConsentEvent, Origin
+from newsletter.store.schema import consents
+
+
+def record_consents(connection: Connection, lines: Sequence[Consent]) -> None:
+    """Add lines to readers' records, in this order."""
+    if lines:
+        connection.execute(insert(consents), [_values(line) for line in lines])
+
+
+def record_consent(
+    connection: Connection, subscriber_id: int, event: ConsentEvent, origin: Origin, at: datetime, detail: str = ""
+) -> None:
+    """Add one line to a reader's record."""
+    record_consents(connection, [Consent(subscriber_id, event, at, origin, detail)])
+
+
+def list_consents(connection: Connection, subscriber_id: int) -> list[Consent]:
+    """Return a reader's record, oldest line first."""
+    statement = select(consents).where(consents.c.subscriber_id == subscriber_id).order_by(consents.c.id)
+    return [_read(row) for row in connection.execute(statement)]
+
+
+def join_consents(connection: Connection, from_id: int, to_id: int) -> int:
+    """Give one row's record to another row of the same person; return how many lines that were."""
+    statement = update(consents).where(consents.c.subscriber_id == from_id).values(subscriber_id=to_id)
+    return connection.execute(statement).rowcount
+
+
+def erase_consents(connection: Connection, subscriber_id: int) -> int:
+    """Forget where each line came from, but not that there was one, when, and what it said; return how many lines."""
+    statement = update(consents).where(consents.c.subscriber_id == subscriber_id).values(client="", detail="")
+    return connection.execute(statement).rowcount
+
+
+def _values(line: Consent) -> dict[str, object]:
+    return {
+        "subscriber_id": line.subscriber_id,
+        "event": line.event,
+        "at": line.at,
+        "source": line.origin.source,
+        "client": line.origin.client,
+        "wording": line.origin.wording,
+        "detail": line.detail,
+    }
+
+
+def _read(row: Row[tuple[object, ...]]) -> Consent:
+    origin = Origin(row.source, row.client, row.wording)
+    return Consent(row.subscriber_id, ConsentEvent(row.event), row.at, origin, row.detail)
