@@ -7,10 +7,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from newsletter.config import Settings, load_settings
+from newsletter.model.topic import topic_key
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from newsletter.audience.reception import Reception
     from newsletter.delivery.publish import Keys
     from newsletter.store.database import Database
 
@@ -44,11 +46,31 @@ class App:
     def keys(self) -> "Keys":
         """Return what signs links and mail; the key of links is made at first use."""
         from newsletter.delivery.publish import Keys
-        from newsletter.secret import load_secret
         from newsletter.signing import load_signing_keys
 
         signing = load_signing_keys(self.settings.dkim, self.settings.mail.from_address)
-        return Keys(load_secret(self.settings.secret.file), signing)
+        return Keys(self.link_keys[0], signing)
+
+    @cached_property
+    def link_keys(self) -> "tuple[bytes, ...]":
+        """Return the keys of personal links: the first one signs, every one of them opens."""
+        from newsletter.secret import load_secrets
+
+        return load_secrets(self.settings.secret.file)
+
+    @cached_property
+    def reception(self) -> "Reception":
+        """Return what readers' wishes are met with."""
+        from newsletter.audience.policy_joining import Offer
+        from newsletter.audience.reception import Reception
+        from newsletter.render.environment import catalogues_of
+        from newsletter.render.letters import make_letter_writer
+        from newsletter.render.translation import list_languages
+
+        topics = {topic_key(heading): heading for heading in self.settings.issues.sections}
+        offer = Offer(topics, tuple(list_languages(catalogues_of(self.environment))))
+        write = make_letter_writer(self.settings, self.environment)
+        return Reception(self.link_keys, self.settings.joining, write, offer)
 
     def issue_files(self) -> Sequence[Path]:
         """Return every issue file, oldest first."""

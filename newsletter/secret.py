@@ -26,23 +26,30 @@ _logger = logging.getLogger(__name__)
 
 
 def load_secret(path: Path) -> bytes:
-    """Return the signing key, making the file with mode 0600 when there is none.
+    """Return the key that signs, the first of `load_secrets`."""
+    return load_secrets(path)[0]
 
-    Two processes that come first at once agree on one key. Raises NewsletterError for a file that can't be read or
-    made, or that holds fewer than 32 bytes. Other users being able to read it is worth a warning only: containers
-    mount secrets that way.
+
+def load_secrets(path: Path) -> tuple[bytes, ...]:
+    """Return the keys of personal links, one a line: the first one signs, every one of them opens.
+
+    The file is made with mode 0600 when there is none; two processes that come first at once agree on one key. Raises
+    NewsletterError for a file that can't be read or made, or a key of fewer than 32 bytes. Other users being able to
+    read it is worth a warning only: containers mount secrets that way.
     """
     if not path.exists():
         _write_new_secret(path)
-    key = read_secret(path, "[secret] file")
-    if len(key) < MIN_KEY_LENGTH:
+    lines = [line.strip() for line in read_secret(path, "[secret] file").splitlines()]
+    keys = tuple(dict.fromkeys(line for line in lines if line))
+    if not keys or min(map(len, keys)) < MIN_KEY_LENGTH:
         raise NewsletterError(
-            f"{path}: the key that signs personal links is {'empty' if not key else 'too short'}: it needs at least "
-            f"{MIN_KEY_LENGTH} characters. Put your backup of it back; without one, delete the file and a new key is "
-            "made, but links in mail that is already out stop working."
+            f"{path}: {'a' if len(keys) > 1 else 'the'} key that signs personal links is "
+            f"{'too short' if keys else 'empty'}: it needs at least {MIN_KEY_LENGTH} characters. Put your backup of it "
+            "back; without one, delete the file and a new key is made, but links in mail that is already out stop "
+            "working."
         )
     warn_if_open(path)
-    return key
+    return keys
 
 
 def load_password(smtp: Smtp, environ: Mapping[str, str] = os.environ, number: int = 1) -> str:

@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bounces": GROUND | {"bounces", "mail", "store"},
     "schedule": GROUND | {"schedule"},
     "site": GROUND | {"site", "issues", "render"},
-    "app": GROUND | {"secret", "signing", "issues", "render", "store", "delivery"},
+    "app": GROUND | {"secret", "signing", "issues", "render", "store", "delivery", "audience"},
     "publishing": GROUND | {"app", "issues", "render", "site", "store", "delivery", "mail"},
     "previewing": GROUND | {"app", "publishing", "issues", "render", "site", "web"},
     "web": GROUND | {"web"},

@@ -214,12 +214,13 @@ class DatabaseSettings(Table):
 
 
 class Secret(Table):
-    """The key behind every personal link."""
+    """The keys behind every personal link."""
 
     file: FilePath = Field(
         Path("newsletter.secret"),
         description="Signs personal links and bounce addresses; made at first use. Keep it: without it, links in "
-        "mail that is already out stop working.",
+        "mail that is already out stop working. A new key goes on a line of its own before the old one: the first "
+        "one signs, and what the others signed stays valid as long as they stand there.",
     )
 
 

@@ -55,8 +55,8 @@ def render_edition(issue: Issue, settings: Settings, environment: Environment) -
         preheader=preheader,
         language=issue.language,
         page_url=page_url,
-        html=_tidy_html(_inliner(styles).inline(html)),
-        text=_tidy_text(text),
+        html=finish_html(html, styles),
+        text=finish_text(text),
         sender=sender_of(settings),
     )
 
@@ -125,11 +125,17 @@ def _inliner(styles: str) -> CSSInliner:
     return CSSInliner(inline_style_tags=False, keep_style_tags=True, load_remote_stylesheets=False, extra_css=styles)
 
 
+def finish_html(html: str, styles: str) -> str:
+    """Return a template's HTML as mail programs want it: each style where it applies, and no lines for nothing."""
+    return _tidy_html(_inliner(styles).inline(html))
+
+
 def _tidy_html(html: str) -> str:
     """Take out the blank lines that templates leave behind; those in code are content."""
     parts = [part if at % 2 else re.sub(r"\s*\n\s*", "\n", part) for at, part in enumerate(_PRE.split(html))]
     return "".join(parts).strip() + "\n"
 
 
-def _tidy_text(text: str) -> str:
+def finish_text(text: str) -> str:
+    """Return a template's plain text without the blanks at line ends and the blank lines around it."""
     return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n") + "\n"

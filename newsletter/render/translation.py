@@ -32,7 +32,11 @@ def mark(text: str) -> str:
 
 
 # A publication that keeps these defaults of its config still speaks to readers in their language.
-DEFAULTS = (mark("You get this mail because you subscribed to it."), mark("Nothing today."))
+DEFAULTS = (
+    mark("You get this mail because you subscribed to it."),
+    mark("Nothing today."),
+    mark("Yes, send me this newsletter by mail. I can leave at any time, with one click in each mail."),
+)
 
 
 def list_languages(folders: Sequence[Path]) -> list[str]:

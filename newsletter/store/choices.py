@@ -111,7 +111,7 @@ def hide_address(connection: Connection, address: str, reason: SuppressionReason
     `reason` None keeps the reason it is kept out for already. That somebody complained is never forgotten.
     """
     key = fold_address(address)
-    suppress(connection, [(key, address)], reason or SuppressionReason.LEFT, now)
+    suppress(connection, [(key, address)], SuppressionReason.LEFT, now)
     complained = suppressions.c.reason == SuppressionReason.COMPLAINED
     kept = case((complained, suppressions.c.reason), else_=reason) if reason else suppressions.c.reason
     mine = update(suppressions).where(suppressions.c.address_hash == hash_key(key))
