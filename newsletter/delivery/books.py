@@ -20,6 +20,7 @@ from newsletter.store.controls import halt_edition, load_control
 from newsletter.store.database import Database
 from newsletter.store.deliveries import (
     claim_deliveries,
+    hasten_deliveries,
     list_departed,
     postpone_deliveries,
     release_deliveries,
@@ -77,6 +78,7 @@ class Books:
         self._held: set[int] = set()  # claimed, and not yet written down as answered
         self._page = Page()
         self._doubtful = False
+        self._begun = False  # something was claimed, or asked for
         self._leased_at = ledger.clock()
 
     @property
@@ -163,11 +165,14 @@ class Books:
                 renew_leases(connection, ledger.owner, now + ledger.lease)
             departed = list_departed(connection, ledger.owner)
             claimed: Sequence[Delivery] = ()
+            if want > 0 and not self._begun:
+                hasten_deliveries(connection, ledger.edition_id, now)  # whose turn it is, this run decides anew
             if want > 0:
                 until = now + ledger.lease
                 claimed = claim_deliveries(connection, ledger.edition_id, ledger.owner, until, now, want, stage)
             control = load_control(connection, ledger.edition_id)  # after the claim, which holds on to it
         self._leased_at = now if due else self._leased_at
+        self._begun = self._begun or want > 0
         turn = Turn(claimed, page.settlements, departed, control, through=want > 0 and not claimed, paces=paces)
         return turn, {settlement.delivery_id for settlement in lost}
 

@@ -7,7 +7,7 @@ write. Every function works inside the caller's transaction.
 In a cancelled edition nothing waits: what would go back to the queue, or wait for another try, is cancelled with it.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -19,7 +19,6 @@ from sqlalchemy import (
     Select,
     Update,
     and_,
-    bindparam,
     case,
     func,
     literal_column,
@@ -31,6 +30,7 @@ from sqlalchemy import (
 from newsletter.errors import NotFoundError
 from newsletter.model.control import ControlState, Stage
 from newsletter.model.delivery import Audit, Delivery, DeliveryState, Reply, ReplyCount, Settlement
+from newsletter.store.batches import is_among, tabulate
 from newsletter.store.schema import deliveries, editions, subscribers
 from newsletter.store.suppression import is_suppressed
 
@@ -41,9 +41,6 @@ PACED = "waits for its turn: its domain gets no more at a time"
 NO_LONGER_DUE = "the reader left before it was sent"
 EDITION_CANCELLED = "the edition was cancelled before it was sent"
 NEVER_HEARD = "the worker stopped before the server's answer was recorded"
-
-_CHUNK = 1000
-"""Rows named in one statement; well below what either engine allows."""
 
 
 def _is(state: DeliveryState) -> ColumnElement[bool]:
@@ -56,21 +53,40 @@ _RESTING = case((deliveries.c.next_attempt_at.is_(None), DeliveryState.QUEUED), 
 
 _AGAIN = (DeliveryState.DEFERRED, DeliveryState.QUEUED)
 
-_SETTLED_COLUMNS = (
-    "state",
-    "attempts",
-    "next_attempt_at",
-    "settled_at",
-    "reply_code",
-    "reply_enhanced",
-    "reply_text",
+_SETTLED = tuple(
+    deliveries.c[name]
+    for name in (
+        "id",
+        "state",
+        "attempts",
+        "next_attempt_at",
+        "settled_at",
+        "reply_code",
+        "reply_enhanced",
+        "reply_text",
+    )
 )
-_SETTLE = (
-    update(deliveries)
-    .where(deliveries.c.id == bindparam("delivery_id"))
-    .values({name: bindparam(f"new_{name}") for name in _SETTLED_COLUMNS})
-    .values(owner=None, lease_until=None)
+"""What a settlement writes, in the order of `_values`."""
+
+_CLAIMED = tuple(
+    deliveries.c[name]
+    for name in (
+        "id",
+        "edition_id",
+        "subscriber_id",
+        "address",
+        "name",
+        "attempts",
+        "queued_at",
+        "next_attempt_at",
+        "settled_at",
+        "variant",
+        "reply_code",
+        "reply_enhanced",
+        "reply_text",
+    )
 )
+"""What a Delivery is read from, in the order of `_read`; its state is known, or comes last."""
 
 
 def claim_deliveries(
@@ -97,29 +113,24 @@ def claim_deliveries(
             if not rows:
                 break
             _cancel(connection, [row.id for row in rows if not row.due], now, NO_LONGER_DUE)
-            due = [row for row in rows if row.due]
-            _hold(connection, [row.id for row in due], owner, lease_until)
-            claimed += [_read(row, DeliveryState.SENDING) for row in due]
+            due = [_read(row, DeliveryState.SENDING) for row in rows if row.due]
+            _hold(connection, [delivery.id for delivery in due], owner, lease_until)
+            claimed += due
     return claimed
 
 
 def settle_deliveries(connection: Connection, owner: str, settlements: Sequence[Settlement]) -> list[Settlement]:
     """Write down what was learned; return the settlements whose rows `owner` no longer held, which changed nothing."""
-    held: dict[int, int] = {}
-    for ids in _chunks([settlement.delivery_id for settlement in settlements]):
-        held.update(_list_held(connection, owner, ids))
-    ours = [settlement for settlement in settlements if settlement.delivery_id in held]
-    waiting = {settlement.delivery_id for settlement in ours if settlement.state in _AGAIN}
-    cancelled = _list_cancelled(connection, {held[delivery_id] for delivery_id in waiting})
-    dropped = {delivery_id for delivery_id in waiting if held[delivery_id] in cancelled}
-    if ours:
-        connection.execute(_SETTLE, [_values(_drop(item) if item.delivery_id in dropped else item) for item in ours])
-    return [settlement for settlement in settlements if settlement.delivery_id not in held]
+    waiting = [settlement.delivery_id for settlement in settlements if settlement.state in _AGAIN]
+    dropped = _list_dropped(connection, owner, waiting) if waiting else set()
+    kept = [_drop(settlement) if settlement.delivery_id in dropped else settlement for settlement in settlements]
+    written = _write_settled(connection, owner, kept) if kept else set()
+    return [settlement for settlement in settlements if settlement.delivery_id not in written]
 
 
 def release_deliveries(connection: Connection, owner: str, ids: Sequence[int]) -> int:
     """Give back claimed deliveries that were never begun, to the state they came from; return how many."""
-    return sum(_give_back(connection, _list_held(connection, owner, chunk)) for chunk in _chunks(ids))
+    return _give_back(connection, _list_held(connection, owner, ids)) if ids else 0
 
 
 def postpone_deliveries(connection: Connection, owner: str, returns: Sequence[tuple[int, datetime]]) -> int:
@@ -129,16 +140,15 @@ def postpone_deliveries(connection: Connection, owner: str, returns: Sequence[tu
     """
     if not returns:
         return 0
+    batch = tabulate(connection, (deliveries.c.id, deliveries.c.next_attempt_at), returns)
     unheard = and_(deliveries.c.reply_code == 0, deliveries.c.reply_text == "")
     statement = (
         update(deliveries)
-        .where(deliveries.c.id == bindparam("delivery_id"), _held_by(owner))
-        .values(state=DeliveryState.DEFERRED, next_attempt_at=bindparam("due_at"), owner=None, lease_until=None)
+        .where(deliveries.c.id == batch["id"], _is_owned_by(owner))
+        .values(state=DeliveryState.DEFERRED, next_attempt_at=batch["next_attempt_at"], owner=None, lease_until=None)
         .values(reply_text=case((unheard, PACED), else_=deliveries.c.reply_text))
-        .execution_options(preserve_rowcount=True)
     )
-    rows = [{"delivery_id": delivery_id, "due_at": due_at} for delivery_id, due_at in returns]
-    return connection.execute(statement, rows).rowcount
+    return connection.execute(statement).rowcount
 
 
 def hasten_deliveries(connection: Connection, edition_id: int, now: datetime) -> int:
@@ -163,7 +173,7 @@ def list_departed(connection: Connection, owner: str) -> list[int]:
 
 def list_claimed(connection: Connection, owner: str) -> list[Delivery]:
     """Return what `owner` has claimed and not settled, in the order of their numbers."""
-    rows = connection.execute(select(deliveries).where(_held_by(owner)).order_by(deliveries.c.id))
+    rows = connection.execute(select(*_CLAIMED).where(_held_by(owner)).order_by(deliveries.c.id))
     return [_read(row, DeliveryState.SENDING) for row in rows]
 
 
@@ -234,7 +244,8 @@ def list_deliveries(
     connection: Connection, edition_id: int, state: DeliveryState | None = None, after_id: int = 0, limit: int = 1000
 ) -> list[Delivery]:
     """Return up to `limit` deliveries with a number above `after_id`, in the order of their numbers."""
-    statement = select(deliveries).where(deliveries.c.edition_id == edition_id, deliveries.c.id > after_id)
+    statement = select(*_CLAIMED, deliveries.c.state)
+    statement = statement.where(deliveries.c.edition_id == edition_id, deliveries.c.id > after_id)
     if state is not None:
         statement = statement.where(_is(state))
     rows = connection.execute(statement.order_by(deliveries.c.id).limit(limit))
@@ -244,7 +255,7 @@ def list_deliveries(
 def _candidates(edition_id: int) -> Select[Any]:
     due = and_(subscribers.c.state == "active", ~is_suppressed(subscribers.c.address_key))
     return (
-        select(deliveries, due.label("due"))
+        select(*_CLAIMED, due.label("due"))
         .join(subscribers, subscribers.c.id == deliveries.c.subscriber_id)
         .where(deliveries.c.edition_id == edition_id)
         .with_for_update(of=deliveries, skip_locked=True)
@@ -284,15 +295,32 @@ def _list_cancelled(connection: Connection, edition_ids: Collection[int]) -> dic
 
 def _list_held(connection: Connection, owner: str, ids: Sequence[int]) -> Sequence[Row[int, int]]:
     """Return number and edition of those deliveries that `owner` holds, and keep them for this transaction."""
-    statement = select(deliveries.c.id, deliveries.c.edition_id).where(deliveries.c.id.in_(ids), _held_by(owner))
+    columns = select(deliveries.c.id, deliveries.c.edition_id)
+    statement = columns.where(is_among(connection, deliveries.c.id, ids), _is_owned_by(owner))
     return connection.execute(statement.with_for_update()).all()
+
+
+def _list_dropped(connection: Connection, owner: str, ids: Sequence[int]) -> set[int]:
+    """Return which of those that `owner` holds can't wait for another try: their edition is cancelled."""
+    held = _list_held(connection, owner, ids)
+    cancelled = _list_cancelled(connection, {row.edition_id for row in held})
+    return {row.id for row in held if row.edition_id in cancelled}
+
+
+def _write_settled(connection: Connection, owner: str, settlements: Sequence[Settlement]) -> set[int]:
+    """Write settlements into those rows that `owner` holds; return the numbers of these rows."""
+    batch = tabulate(connection, _SETTLED, [_values(settlement) for settlement in settlements])
+    mine = and_(deliveries.c.id == batch.pop("id"), _is_owned_by(owner))
+    statement = update(deliveries).where(mine).values(batch).values(owner=None, lease_until=None)
+    return set(connection.execute(statement.returning(deliveries.c.id)).scalars())
 
 
 def _give_back(connection: Connection, rows: Sequence[Row[int, int]]) -> int:
     """Return claimed rows to the state they came from, or cancel them where their edition was; return how many."""
     cancelled = _list_cancelled(connection, {row.edition_id for row in rows})
-    for chunk in _chunks([row.id for row in rows if row.edition_id not in cancelled]):
-        statement = update(deliveries).where(deliveries.c.id.in_(chunk))
+    resting = [row.id for row in rows if row.edition_id not in cancelled]
+    if resting:
+        statement = update(deliveries).where(is_among(connection, deliveries.c.id, resting))
         connection.execute(statement.values(state=_RESTING, owner=None, lease_until=None))
     for edition_id, cancelled_at in cancelled.items():
         _cancel(connection, [row.id for row in rows if row.edition_id == edition_id], cancelled_at, EDITION_CANCELLED)
@@ -300,14 +328,14 @@ def _give_back(connection: Connection, rows: Sequence[Row[int, int]]) -> int:
 
 
 def _hold(connection: Connection, ids: Sequence[int], owner: str, lease_until: datetime) -> None:
-    for chunk in _chunks(ids):
-        statement = update(deliveries).where(deliveries.c.id.in_(chunk))
+    if ids:
+        statement = update(deliveries).where(is_among(connection, deliveries.c.id, ids))
         connection.execute(statement.values(state=DeliveryState.SENDING, owner=owner, lease_until=lease_until))
 
 
 def _cancel(connection: Connection, ids: Sequence[int], now: datetime, reason: str) -> None:
-    for chunk in _chunks(ids):
-        connection.execute(_cancelled(now, reason).where(deliveries.c.id.in_(chunk)))
+    if ids:
+        connection.execute(_cancelled(now, reason).where(is_among(connection, deliveries.c.id, ids)))
 
 
 def _cancelled(now: datetime, reason: str) -> Update:
@@ -324,39 +352,31 @@ def _held_by(owner: str) -> ColumnElement[bool]:
     return and_(_is(DeliveryState.SENDING), deliveries.c.owner == owner)
 
 
-def _values(settlement: Settlement) -> dict[str, Any]:
+def _is_owned_by(owner: str) -> ColumnElement[bool]:
+    """Say the same of rows that are named already, in a way that keeps SQLite from walking all that `owner` holds."""
+    return func.coalesce(deliveries.c.owner, "") == owner
+
+
+def _values(settlement: Settlement) -> tuple[Any, ...]:
     """Return the columns of a settled row; a row that will be tried again isn't settled for good."""
     again = settlement.state in _AGAIN
-    return {
-        "delivery_id": settlement.delivery_id,
-        "new_state": settlement.state,
-        "new_attempts": settlement.attempts,
-        "new_next_attempt_at": settlement.next_attempt_at,
-        "new_settled_at": None if again else settlement.settled_at,
-        "new_reply_code": settlement.reply.code,
-        "new_reply_enhanced": settlement.reply.enhanced,
-        "new_reply_text": settlement.reply.text.replace("\0", "")[:REPLY_LENGTH],  # PostgreSQL takes no NUL
-    }
-
-
-def _read(row: Row[Any], state: DeliveryState) -> Delivery:
-    heard = row.reply_code or row.reply_text
-    return Delivery(
-        id=row.id,
-        edition_id=row.edition_id,
-        subscriber_id=row.subscriber_id,
-        address=row.address,
-        name=row.name,
-        state=state,
-        attempts=row.attempts,
-        queued_at=row.queued_at,
-        next_attempt_at=row.next_attempt_at,
-        settled_at=row.settled_at,
-        reply=Reply(row.reply_code, row.reply_enhanced, row.reply_text) if heard else None,
-        variant=row.variant,
+    reply = settlement.reply
+    return (
+        settlement.delivery_id,
+        settlement.state,
+        settlement.attempts,
+        settlement.next_attempt_at,
+        None if again else settlement.settled_at,
+        reply.code,
+        reply.enhanced,
+        reply.text.replace("\0", "")[:REPLY_LENGTH],  # PostgreSQL takes no NUL
     )
 
 
-def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(ids), _CHUNK):
-        yield ids[start : start + _CHUNK]
+def _read(row: Sequence[Any], state: DeliveryState) -> Delivery:
+    """Read the columns of `_CLAIMED` at the head of a row."""
+    number, edition_id, subscriber_id, address, name, attempts, queued_at, *later = row[:13]
+    next_attempt_at, settled_at, variant, code, enhanced, text = later
+    reply = Reply(code, enhanced, text) if code or text else None
+    ids = (number, edition_id, subscriber_id)
+    return Delivery(*ids, address, name, state, attempts, queued_at, next_attempt_at, settled_at, reply, variant)

@@ -60,3 +60,13 @@ async def test_what_has_left_counts_after_a_restart(run: Run) -> None:
     asyncio.get_running_loop().call_later(0.6, stop.set)
     await run.deliver(again, stop)
     assert again.sent == []
+
+
+async def test_a_new_run_judges_anew_who_has_to_wait_for_his_turn(run: Run) -> None:
+    await send_until(run, FakeTransport(), FAST + 1)
+    assert run.rows(DeliveryState.DEFERRED)
+    run.pace = Pace()
+    again = FakeTransport()
+    assert await run.deliver(again) == Tally(sent=SLOW - 1)
+    assert domains(again) == {"slow.example": SLOW - 1}
+    assert run.audit().sent == FAST + SLOW
