@@ -1,8 +1,8 @@
 """What readers are told, in their languages: which there are, which one fits, and its words (gettext).
 
-Owns where catalogues lie (the built-in `locale/`, and a folder `locale` among the user's own templates, whose words go
-first) and how a language is chosen (RFC 4647, 3.4). English is the language the program is written in and needs none.
-The only importer of babel.
+Owns where catalogues lie (the built-in `templates/locale/`, and a folder `locale` among the user's own templates, whose
+words go first) and how a language is chosen (RFC 4647, 3.4). English is the language the program is written in and
+needs none. The only importer of babel.
 """
 
 import io
@@ -15,8 +15,8 @@ from pathlib import Path
 from newsletter.errors import NewsletterError
 
 SOURCE_LANGUAGE = "en"
-PACKAGED = Path(__file__).parent.parent / "locale"
-CHECKOUT = Path(__file__).parent.parent.parent / "locale"
+PACKAGED = Path(__file__).parent.parent / "templates" / "locale"
+CHECKOUT = Path(__file__).parent.parent.parent / "templates" / "locale"
 
 _TAG = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*")
 

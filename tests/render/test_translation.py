@@ -1,6 +1,6 @@
 """Every word for readers is in the catalogues, and has a German one.
 
-After you wrote a new text: run with UPDATE_GOLDEN=1, which gathers it, and write its German into `locale/de.po`.
+After you wrote a new text: run with UPDATE_GOLDEN=1, which gathers it, and write its German into `templates/locale/de.po`.
 """
 
 import io
@@ -27,7 +27,7 @@ from newsletter.render.translation import (
 )
 
 ROOT = Path(__file__).parent.parent.parent
-LOCALE = ROOT / "locale"
+LOCALE = ROOT / "templates" / "locale"
 CATALOGUES = sorted(LOCALE.glob("*.po"))
 UPDATES = os.environ.get("UPDATE_GOLDEN") == "1"
 KEYWORDS = {
@@ -38,7 +38,12 @@ KEYWORDS = {
     "pgettext": ((1, "c"), 2),
     "npgettext": ((1, "c"), 2, 3),
 }
-SOURCES = [("newsletter/**.py", "python"), ("templates/preview/**", "ignore"), ("templates/**.*", "jinja2")]
+SOURCES = [
+    ("newsletter/**.py", "python"),
+    ("templates/preview/**", "ignore"),
+    ("templates/locale/**", "ignore"),
+    ("templates/**.*", "jinja2"),
+]
 OPTIONS = {"templates/**.*": {"trimmed": "true", "trim_blocks": "true", "lstrip_blocks": "true", "silent": "false"}}
 
 
