@@ -138,6 +138,8 @@ class NamedBy(StrEnum):
     """An unsubscribe request's subject."""
 
     ENVELOPE_ID = "envelope_id"
+    """What a report's own fields give back: Original-Envelope-Id, Original-Mail-From, Original-Message-ID."""
+
     MESSAGE_ID = "message_id"
     """Of the returned mail, or what a reply refers to."""
 

@@ -7,7 +7,9 @@ recognised. An address found here names nobody.
 import re
 
 _LABEL = r"[^\W_](?:[\w-]{0,62}[^\W_])?"
-ADDRESS = rf"(?:\"[^\"\s@]{{1,64}}\"|[^\s<>()\[\]\",;:\\@|]{{1,64}})@(?:{_LABEL}\.)*{_LABEL}"
+ADDRESS = (
+    rf"(?:\"[^\"\s@]{{1,64}}\"|[^\s<>()\[\]\",;:\\@|：；，。、（）「」『』【】《》]{{1,64}})@(?:{_LABEL}\.)*{_LABEL}"
+)
 """An address as it stands in text; also with a domain of one label, as on an inner network."""
 
 _ADDRESS = re.compile(ADDRESS)

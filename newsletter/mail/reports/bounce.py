@@ -33,29 +33,27 @@ _SENDER_FIELDS = ("from", "sender", "reply-to", "return-path", "x-envelope-from"
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """The findings of one bounce, the form they were read in, and the envelope id that it gives back."""
+    """The findings of one bounce, and the form that they were read in."""
 
     findings: tuple[Finding, ...] = ()
     form: str = ""
-    envelope_id: str = ""
-    statuses: str = ""
 
 
 def read_bounce(mail: Part, words: Words, limits: Limits) -> Read:
     """Return what a bounce says; without any recipient one finding with none, since VERP may still name the reader."""
-    fields = _find_status_text(mail, words, limits)
+    fields = find_status_text(mail, words, limits)
     statuses = parse_statuses(fields, limits.recipients) if fields else []
     said = f"{decode_words(mail.fields.get('subject'))[:SHOWN_LENGTH]}\n{words.said}"
     mentions = find_mentions(words.said, _find_ours(mail, words), limits.recipients)
     if statuses:
         findings = [_judge_status(status, mentions, words, said, len(statuses) == 1) for status in statuses]
-        return Read(tuple(findings), "dsn", statuses[0].envelope_id, fields)
+        return Read(tuple(findings), "dsn")
     found, form = _find_recipients(mail, words, mentions, limits)
-    return Read(tuple(_judge_mention(mention, words, said) for mention in found), form, "", fields)
+    return Read(tuple(_judge_mention(mention, words, said) for mention in found), form)
 
 
-def _find_status_text(mail: Part, words: Words, limits: Limits) -> str:
-    """Return the text of status fields: a part's, or whatever part or words hold some."""
+def find_status_text(mail: Part, words: Words, limits: Limits) -> str:
+    """Return the text of status fields: a part's, or whatever part or words hold some; without any, no telling text."""
     leaves = [part for part in walk_parts(mail) if not part.is_message]
     texts = [decode_part(part, limits.text) for part in leaves if part.kind in STATUS_KINDS]
     if any(SIGN.search(text) for text in texts):

@@ -51,7 +51,6 @@ class Status:
     diagnostic: str = ""
     remote_mta: str = ""
     reporting_mta: str = ""
-    envelope_id: str = ""
 
 
 def parse_statuses(text: str, limit: int) -> list[Status]:
@@ -117,7 +116,6 @@ def _make_status(fields: dict[str, str], message: dict[str, str]) -> Status:
         diagnostic=_read_diagnostic(fields),
         remote_mta=read_host(fields.get("remote-mta", "")),
         reporting_mta=read_host(message.get("reporting-mta", "")),
-        envelope_id=clean(message.get("original-envelope-id", ""))[:VALUE_LENGTH],
     )
 
 

@@ -11,7 +11,8 @@ from flufl.bounce import all_failures
 
 from newsletter.mail.reports.addresses import find_address
 
-_TEXT_LENGTH = 8000
+_MAX_LINES = 100
+_TEXT_LENGTH = 5000
 
 logging.getLogger("flufl.bounce").disabled = True  # it would log what a mail made it stumble over
 
@@ -22,7 +23,8 @@ def find_recipients(sender: str, subject: str, text: str) -> list[str]:
     message["From"] = sender.encode("ascii", "replace").decode() or "MAILER-DAEMON"
     message["Subject"] = subject.encode("ascii", "replace").decode()
     message["Content-Type"] = "text/plain"
-    message.set_payload(text[:_TEXT_LENGTH].encode("ascii", "replace").decode())
+    lines = [line for line in text[:_TEXT_LENGTH].split("\n") if line.strip()][:_MAX_LINES]
+    message.set_payload("\n".join(lines).encode("ascii", "replace").decode())
     try:
         temporary, permanent = all_failures(message)
     except Exception:  # its detectors meet whatever strangers write, and a report must come out in any case

@@ -77,6 +77,11 @@ _AFTER_RCPT = make_phrases(
 _TERSELY_UNKNOWN = make_phrases(
     "user unknown | unknown user | : user unknown | no such user | user not found | unknown recipient"
 )
+_DISABLED = make_phrases(
+    "user(s) account is disabled | user(s) account is temporarily limited | user(s) account is temporarily over"
+)
+"""What a carrier's servers explain before they quote a plain "user unknown"."""
+
 _TRY_AGAIN = make_phrases("try again | temporar | deferred")
 
 
@@ -111,6 +116,8 @@ def judge(evidence: Evidence) -> Judgement:
     reason = _find_reason(texts, status, code)
     if reason is Reason.USER_UNKNOWN and not status.startswith("5.1.") and _was_filtered(texts):
         reason = Reason.FILTERED
+    if reason is Reason.USER_UNKNOWN and any(has_phrase(_read(text), _DISABLED) for text in texts if "(s)" in text):
+        reason = Reason.MAILBOX_DISABLED
     return Judgement(reason, judge_severity(reason, status, code, first[:_TEXT_LENGTH]), status, code)
 
 
@@ -141,17 +148,19 @@ def _find_reason(texts: Sequence[str], status: str, code: int) -> Reason:
     )
 
 
+@lru_cache(maxsize=32)
 def _find_telling(text: str) -> Reason | None:
     return find_reason(_read(text), _TELLING, _TELLING_BOOK) if text else None
 
 
+@lru_cache(maxsize=32)
 def _find_vague(text: str) -> Reason | None:
     return find_reason(_read(text), _VAGUE, _VAGUE_BOOK) if text else None
 
 
 @lru_cache(maxsize=16)
 def _read(text: str) -> Said:
-    """Make a text comparable; what stands around is the same for all recipients of a mail."""
+    """Make a text comparable. Kept, as what is found in it: what stands around is the same for all of a mail."""
     return normalise(_drop_hosts(text))
 
 

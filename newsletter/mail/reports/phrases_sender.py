@@ -87,10 +87,10 @@ too many simultaneous | too many sessions | too many smtp sessions | too many co
 too many messages | too many recipients | too many rcpt | too many errors from | too many requests
 too many deliveries | too much mail from | too many incorrect | connection limit | connection rate | connections limit
 concurrent connection | concurrency limit | maximum connection | max message per connection | message threshold
-number of connections | number of messages … limit | frequency limited | frequency of receiving messages
-sent too many | exceeded the maximum number of messages | unusual rate | unusually high | unexpected volume
-unsolicited rate | excessive rate | excessive volume | excessive email | high volume | volume limit | flood
-trop de connexions | trop de messages | trop de destinataires | envoye trop | con-t | numerous attempts to deliver
+number of connections | number of messages per | frequency limited | frequency of receiving messages | sent too many
+exceeded the maximum number of messages | unusual rate | unusually high | unexpected volume | unsolicited rate
+excessive rate | excessive volume | excessive email | high volume | volume limit | flood | trop de connexions
+trop de messages | trop de destinataires | envoye trop | con-t | numerous attempts to deliver
 we have limits for how many | exceeds … limit of messages | limit on the number of | ofr … _104 | lpn … _104 | ib007
 ib504 | ib510 | ib607 | ib605 | ib101 | aup#cxcnct | aup#cxmxrt | rcpt_rate | msg_rate | receiving limit
 receiving mail at a rate | resources restricted | 4.7.28

@@ -49,17 +49,18 @@ NETWORK = make_rule(
 connection refused | connection was refused | connection reset | connection timed out | connection timeout
 connection lost | connection dropped | connection was dropped | connection closed | connection failed | connection died
 connection aborted | connection unexpectedly | connection to … failed | connect failed | connect to … refused
-connect to … timed out | connect to … unreachable | unable to connect | could not connect | couldn't connect
-can't connect | cannot connect | cannot be contacted | could not be contacted | couldn't be contacted | cannot contact
-failed to connect | failed connection | lost connection | no route to host | no route | network is unreachable
-network unreachable | network error | network problem | host unreachable | host is unreachable | host not reachable
-host is not reachable | host is down | host down | not reachable | unreachable | is not responding | not responding
-not respond | no response | no answer | didn't answer | did not answer | timed out | time out | timeout
-conversation with | operation timed out | wasn't able to establish | smtp connection failed | smtp session failed
-communication problem | communication failure | communications problem | greeting failed | ended early | bad connection
-no smtp connection got far enough | servers are down | server … down | retry time not reached
-all hosts … have been failing | zeituberschreitung | nicht erreichbar | verbindung | connexion impossible
-tiempo de espera | conexion | タイムアウト | 接続 | 连接 | 超时 | недоступен
+connect to … timed out | connect to … unreachable | unable to connect | could not connect
+did not accept our requests to connect | couldn't connect | can't connect | cannot connect | cannot be contacted
+could not be contacted | couldn't be contacted | cannot contact | failed to connect | failed connection
+lost connection | no route to host | no route | network is unreachable | network unreachable | network error
+network problem | host unreachable | host is unreachable | host not reachable | host is not reachable | host is down
+host down | not reachable | unreachable | is not responding | not responding | not respond | no response | no answer
+didn't answer | did not answer | timed out | time out | timeout | conversation with | operation timed out
+wasn't able to establish | smtp connection failed | smtp session failed | communication problem | communication failure
+communications problem | greeting failed | ended early | bad connection | no smtp connection got far enough
+servers are down | server … down | retry time not reached | all hosts … have been failing | zeituberschreitung
+nicht erreichbar | verbindung | connexion impossible | tiempo de espera | conexion | タイムアウト | 接続 | 连接 | 超时
+недоступен
 """,
 )
 
@@ -93,13 +94,12 @@ EXPIRED = make_rule(
 delivery time expired | message expired | message has expired | message timed out | delivery expired | queue.expired
 queue expired | retry timeout exceeded | retry limit | too long in queue | in the queue too long | in queue too long
 been in the queue | sitting in queue | on the queue too long | queue lifetime | queue period | maximum time in queue
-expired after | delivery timeout | delivery failed … attempts | delivery attempts | unable to deliver message after
+expired after | delivery timeout | delivery failed … attempts | unable to deliver message after
 could not be delivered for more than | could not be delivered within | not be delivered within
-was not delivered within | couldn't be delivered for | has been failing for | have been failing for | after … days
-within … days | within … hours | for more than … hours | giving up | gave up | tried for | not been collected after
-cannot send message within | cannot send message for | could not send message for | unable to deliver for
-multiple retries | several attempts | repeated attempts | maximum number of attempts | maximum retries | max retries
-has been frozen | frozen on arrival
+was not delivered within | couldn't be delivered for | has been failing for | have been failing for
+for more than … hours | giving up | gave up | tried for | not been collected after | cannot send message within
+cannot send message for | could not send message for | unable to deliver for | multiple retries | several attempts
+repeated attempts | maximum number of attempts | maximum retries | max retries | has been frozen | frozen on arrival
 """,
 )
 

@@ -28,6 +28,7 @@ _LABEL = (
     r"|адресат\w*|адрес\w*|宛先|受信者|送信先|收件人|收件者)"
 )
 _LABELLED = rf"(?:(?:{_BEFORE_LABEL}){{0,8}}{_LABEL}|(?:{_BEFORE_LABEL}){{1,8}}(?:to|for|user|name))(?![\w.+-])"
+_HEADER = r"(?:to|cc|bcc|from|sent|date|subject|sender|reply-to|an|von|pour|para|de|à)[ \t]*[:：]"
 _BULLETS = re.compile(r"(?:[ \t>*•·|#=.]|-(?=[ \t-]))*(?:\d{1,3}[.)][ \t]+)?")
 _SHAPES = tuple(
     re.compile(pattern, re.IGNORECASE)
@@ -39,13 +40,15 @@ _SHAPES = tuple(
         # Some Name <reader@example.org>   other@example.org <reader@example.org>
         rf"[^<>@:]{{0,60}}(?:@[^<>@\s]{{1,100}} )?<(?:mailto:)?{_A}>{_REST}",
         # Recipient: reader@example.org   Could not be delivered to: <reader@example.org>
-        rf"{_LABELLED}[ \t]*(?:[:=]|\.\.\.)?[ \t]*{_OPEN}{{0,2}}{_PREFIX}{_A}{_CLOSE}{{0,2}}{_REST}",
+        rf"{_LABELLED}[ \t]*(?:[:=：]|\.\.\.)?[ \t]*{_OPEN}{{0,2}}{_PREFIX}{_A}{_CLOSE}{{0,2}}{_REST}",
         # 550 5.1.1 <reader@example.org>... User unknown
         r"(?:<<<[ \t]*)?[245]\d\d[ -](?:#?[245]\.\d{1,3}\.\d{1,3}[ -])?(?:[^@<]{0,60}[\s<(:])?" + rf"<?{_A}>?{_REST}",
         # c=us;a= ;p=corp;o=site;dda:SMTP=reader@example.org; on Fri, 4 Oct 2002
         rf".{{0,120}}\bSMTP=\"?{_A}\"?;?(?P<rest>.*)$",
         # Sent <<< RCPT TO:<reader@example.org>
         rf"[^<>]{{0,30}}(?:>>>|<<<)[ \t]*RCPT[ \t]+TO:[ \t]*<?{_A}>?(?P<rest>.*)$",
+        # User mailbox exceeds allowed size: reader@example.org
+        rf"(?!{_HEADER})[^@:<]{{2,80}}[:：][ \t]*<?{_A}>?(?P<rest>[\s.]*)$",
         # reader@example.org Some reason, without anything in between
         rf"{_A}[ \t]+(?P<rest>[A-Za-z(\[\"'].{{3,}})$",
     )
@@ -97,7 +100,7 @@ def _find_marks(lines: list[str], ignored: Collection[str]) -> Iterator[tuple[in
             if found:
                 address = tidy(found["address"])
                 if address.lower() not in ignored:
-                    yield number, address, found["rest"] or ""
+                    yield number, address, f"{line[: found.start('address')]} {found['rest'] or ''}".strip("\t <>\"':")
                 break
 
 

@@ -15,14 +15,14 @@ from dataclasses import replace
 from newsletter.mail.reports.addresses import find_address, find_addresses
 from newsletter.mail.reports.arf import read_feedback
 from newsletter.mail.reports.autoreply import is_auto_reply, is_receipt, is_refusal
-from newsletter.mail.reports.bounce import Read, read_bounce
+from newsletter.mail.reports.bounce import Read, find_status_text, read_bounce
 from newsletter.mail.reports.dsn import SIGN
 from newsletter.mail.reports.fields import decode_words
 from newsletter.mail.reports.limits import LIMITS, SHOWN_LENGTH, Limits
 from newsletter.mail.reports.names import Ours, Places, find_arrivals, find_names
 from newsletter.mail.reports.requests import is_request
 from newsletter.mail.reports.signs import is_bounce, is_daemon
-from newsletter.mail.reports.structure import Part, parse_mail, walk_parts
+from newsletter.mail.reports.structure import Part, decode_part, parse_mail, walk_parts
 from newsletter.mail.reports.text import Words, read_words
 from newsletter.model.bounce import Action, Finding, Named, Reason, Report, ReportKind, Severity
 
@@ -51,13 +51,13 @@ def judge_mail(raw: bytes) -> tuple[str, Severity, Reason]:
 
 def _read_mail(mail: Part, ours: Ours | None, envelope_to: str, limits: Limits, forwarded: int) -> Report:
     words = read_words(mail, limits)
-    report, read = _read_kind(mail, words, ours, limits)
+    report = _read_kind(mail, words, ours, limits)
     guessed = report.kind is ReportKind.BOUNCE and report.form in ("returned", "fallback")
     if forwarded and (guessed or report.kind in (ReportKind.REPLY, ReportKind.UNREADABLE)):
         inner = _find_forwarded(mail, ours, limits, forwarded - 1)
         if inner is not None:
             report = replace(inner, names=())
-    names = _find_names(mail, words, read, ours, envelope_to) if ours else ()
+    names = _find_names(mail, words, ours, envelope_to, limits) if ours else ()
     return replace(
         report,
         names=names,
@@ -66,26 +66,28 @@ def _read_mail(mail: Part, ours: Ours | None, envelope_to: str, limits: Limits, 
     )
 
 
-def _read_kind(mail: Part, words: Words, ours: Ours | None, limits: Limits) -> tuple[Report, Read]:
+def _read_kind(mail: Part, words: Words, ours: Ours | None, limits: Limits) -> Report:
     """Return what a mail is and says, still without names."""
     feedback = read_feedback(mail, words, limits)
     if feedback is not None:
         kind = ReportKind.COMPLAINT if feedback.is_complaint else ReportKind.FEEDBACK
-        return Report(kind, feedback.findings, form="arf", feedback=feedback.kind), Read()
+        return Report(kind, feedback.findings, form="arf", feedback=feedback.kind)
     addressed = [a.lower() for value in find_arrivals(mail.fields) for a in find_addresses(value)]
     if is_request(mail.fields, addressed, ours.unsubscribe_address if ours else ""):
-        return Report(ReportKind.UNSUBSCRIBE, (_describe(mail, Reason.UNSUBSCRIBE),), form="mailto"), Read()
-    if is_refusal(mail, words) or (not is_receipt(mail) and _is_delivery_report(mail, words)):
-        read = read_bounce(mail, words, limits)
-        return _make_bounce(read), read
+        return Report(ReportKind.UNSUBSCRIBE, (_describe(mail, Reason.UNSUBSCRIBE),), form="mailto")
+    if is_refusal(mail, words) or (not is_receipt(mail) and _is_delivery_report(mail, words, limits)):
+        return _make_bounce(read_bounce(mail, words, limits))
     if is_auto_reply(mail, words):
-        return Report(ReportKind.AUTO_REPLY, (_describe(mail, Reason.AUTO_REPLY),), form="auto-reply"), Read()
+        return Report(ReportKind.AUTO_REPLY, (_describe(mail, Reason.AUTO_REPLY),), form="auto-reply")
     readable = bool(words.said.strip()) and bool(find_address(mail.fields.get("from"))) and not is_daemon(mail.fields)
-    return Report(ReportKind.REPLY if readable else ReportKind.UNREADABLE), Read()
+    return Report(ReportKind.REPLY if readable else ReportKind.UNREADABLE)
 
 
-def _is_delivery_report(mail: Part, words: Words) -> bool:
-    return is_bounce(mail, words) or bool(SIGN.search(words.said))
+def _is_delivery_report(mail: Part, words: Words, limits: Limits) -> bool:
+    """Return whether a mail is a bounce by its signs, or holds status fields and isn't an answer that quotes some."""
+    if is_bounce(mail, words):
+        return True
+    return not mail.fields.has("in-reply-to") and bool(SIGN.search(find_status_text(mail, words, limits)))
 
 
 def _make_bounce(read: Read) -> Report:
@@ -117,13 +119,19 @@ def _find_forwarded(mail: Part, ours: Ours | None, limits: Limits, forwarded: in
     return None
 
 
-def _find_names(mail: Part, words: Words, read: Read, ours: Ours, envelope_to: str) -> tuple[Named, ...]:
+def _find_names(mail: Part, words: Words, ours: Ours, envelope_to: str, limits: Limits) -> tuple[Named, ...]:
+    machine = [decode_part(part, limits.text) for part in walk_parts(mail) if _is_for_machines(part)]
     places = Places(
         fields=mail.fields,
         envelope_to=envelope_to,
-        statuses=read.statuses,
+        statuses="\n".join(machine[:4]),
         said=words.said,
         returned=words.returned,
         returned_text=words.returned_text,
     )
     return find_names(places, ours)
+
+
+def _is_for_machines(part: Part) -> bool:
+    """Return whether a part holds fields: of a status, a receipt, a feedback report."""
+    return part.kind.startswith("message/") and not part.is_message
