@@ -32,10 +32,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "site": GROUND | {"site", "issues", "render"},
     "app": GROUND | {"secret", "signing", "issues", "render", "store", "delivery", "audience"},
     "publishing": GROUND | {"app", "issues", "render", "site", "store", "delivery", "mail"},
+    "notifying": GROUND | {"app", "delivery", "render"},
     "previewing": GROUND | {"app", "publishing", "issues", "render", "site", "web"},
     "web": GROUND | {"web"},
     "cli": GROUND
-    | {"cli", "app", "mail", "signing", "publishing", "previewing", "audience", "issues", "store", "site"},
+    | {"cli", "app", "mail", "signing", "publishing", "previewing", "notifying", "audience", "issues", "store", "site"},
     "__main__": {"cli"},
     "__init__": set(),
 }

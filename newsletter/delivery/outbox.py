@@ -23,17 +23,18 @@ _BREATH = 50
 
 
 class OutboxTransport:
-    """Writes each mail to `FOLDER/SLUG/ADDRESS.eml`."""
+    """Writes each mail to `FOLDER/SLUG/ADDRESS.eml`; `stem` gives files another name."""
 
     width = 1
 
-    def __init__(self, folder: Path, slug: str) -> None:
+    def __init__(self, folder: Path, slug: str, stem: Callable[[Delivery], str] | None = None) -> None:
         self.name = str(folder)
         self._folder = folder / safe_name(slug)
+        self._stem = stem or file_stem
 
     async def open_lane(self) -> Lane:
         """Return a lane: an outbox is always open."""
-        return _OutboxLane(self._folder)
+        return _OutboxLane(self._folder, self._stem)
 
 
 class _OutboxLane:
@@ -41,8 +42,9 @@ class _OutboxLane:
 
     usable = True
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, stem: Callable[[Delivery], str]) -> None:
         self._folder = folder
+        self._stem = stem
         self._stopped = False
 
     async def pump(
@@ -54,7 +56,7 @@ class _OutboxLane:
         """Write mails, each whole or not at all. Raises TransportError if the folder can't be written."""
         count = 0
         while not self._stopped and (mail := next_mail()) is not None:
-            path = self._folder / f"{file_stem(mail.key)}.eml"
+            path = self._folder / f"{self._stem(mail.key)}.eml"
             try:
                 _write_atomically(path, b"".join(mail.body))
             except OSError as error:

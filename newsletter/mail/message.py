@@ -85,13 +85,13 @@ def encode_edition(edition: Edition, published_at: datetime) -> Frame:
     lines = [f"{name}: {value}" for name, value in _headers(edition, published_at)]
     lines += ["MIME-Version: 1.0", "Content-Type: multipart/alternative;", f' boundary="{boundary}"', "", ""]
     wire = "\r\n".join(lines).encode()
-    wire += _encode_part(boundary, "plain", edition.text) + _encode_part(boundary, "html", edition.html)
+    wire += encode_part(boundary, "plain", edition.text) + encode_part(boundary, "html", edition.html)
     wire += f"--{boundary}--\r\n".encode()
     pieces = _CUT.split(wire)
-    _check_wire(pieces)
+    check_wire(pieces)
     return Frame(
         slug=edition.slug,
-        bounce_domain=_wire_domain(edition.sender.bounce_domain),
+        bounce_domain=wire_domain(edition.sender.bounce_domain),
         segments=tuple(pieces[::2]),
         fields=tuple(_FIELDS.index(field.decode()) for field in pieces[1::2]),
     )
@@ -141,13 +141,13 @@ def compose_envelope(
 def _headers(edition: Edition, published_at: datetime) -> Iterator[tuple[str, str]]:
     """Yield the edition's headers, checked, encoded and folded."""
     sender = edition.sender
-    address = _wire_address(sender.address)
+    address = wire_address(sender.address)
     if published_at.tzinfo is None:
         raise ValueError(f"{published_at!r} has no time zone, so it is no Date")
     yield "From", encode_mailbox(sender.name, address)
     yield "To", _TO_FIELD
     if sender.reply_to:
-        yield "Reply-To", encode_mailbox("", _wire_address(sender.reply_to))
+        yield "Reply-To", encode_mailbox("", wire_address(sender.reply_to))
     yield "Subject", encode_text(edition.subject, len("Subject: "))
     yield "Date", format_datetime(published_at.astimezone(UTC))
     yield "Message-ID", f"<{_MESSAGE_FIELD}@{address.rpartition('@')[2]}>"
@@ -159,7 +159,7 @@ def _headers(edition: Edition, published_at: datetime) -> Iterator[tuple[str, st
 
 def _list_headers(edition: Edition, sender: Sender, address: str) -> Iterator[tuple[str, str]]:
     """Yield what mail programs show their own buttons for (RFC 2369, 2919, 8058) and Gmail's Feedback-ID."""
-    list_id = _wire_domain(sender.list_id)
+    list_id = wire_domain(sender.list_id)
     leave = _mailto(sender.unsubscribe_address, f"unsubscribe-{UNSUBSCRIBE_FIELD}")
     yield "List-Id", f"{encode_phrase(sender.list_name)}\r\n <{list_id}>"
     # Folded between the two addresses only: some mail programs read nothing else.
@@ -171,7 +171,8 @@ def _list_headers(edition: Edition, sender: Sender, address: str) -> Iterator[tu
     yield "Feedback-ID", f"{quote(edition.slug, safe='')}:newsletter:{_sender_id(list_id)}"
 
 
-def _encode_part(boundary: str, subtype: str, text: str) -> bytes:
+def encode_part(boundary: str, subtype: str, text: str) -> bytes:
+    """Return one text of a `multipart/alternative`, from its boundary to its last line end."""
     head = (
         f"--{boundary}\r\nContent-Type: text/{subtype}; charset=utf-8\r\n"
         "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
@@ -179,7 +180,7 @@ def _encode_part(boundary: str, subtype: str, text: str) -> bytes:
     return head.encode() + encode_quoted_printable(text) + b"\r\n"
 
 
-def _check_wire(pieces: list[bytes]) -> None:
+def check_wire(pieces: list[bytes]) -> None:
     """Hold the whole message to what SMTP asks, so that no message has to be looked at again (see Frame)."""
     token = b"x" * len(UNSUBSCRIBE_FIELD)
     message = b"".join(token if number % 2 else piece for number, piece in enumerate(pieces))
@@ -189,7 +190,7 @@ def _check_wire(pieces: list[bytes]) -> None:
         raise ValueError(f"The message would break SMTP's rules for lines near {near!r}.")
 
 
-def _wire_address(address: str) -> str:
+def wire_address(address: str) -> str:
     """Return an address of ours for a header; only its domain may be other than ASCII."""
     wire = normalise_address(address).wire
     if not wire.isascii():
@@ -197,7 +198,8 @@ def _wire_address(address: str) -> str:
     return wire
 
 
-def _wire_domain(domain: str) -> str:
+def wire_domain(domain: str) -> str:
+    """Return a domain in A-labels and lower case."""
     if re.fullmatch(r"[A-Za-z0-9.-]+", domain):
         return domain.lower()
     return normalise_address(f"list@{domain}").domain
@@ -207,13 +209,13 @@ def _wire_url(url: str) -> str:
     """Return a URL in ASCII (RFC 3987 section 3.1): host as A-labels, the rest percent-encoded."""
     parts = urlsplit(check_header(url))
     host, colon, port = parts.netloc.partition(":")
-    netloc = f"{_wire_domain(host)}{colon}{port}"
+    netloc = f"{wire_domain(host)}{colon}{port}"
     safe = "/%:@!$&'()*+,;=~-._"
     return urlunsplit((parts.scheme, netloc, quote(parts.path, safe=safe), quote(parts.query, safe=safe + "?"), ""))
 
 
 def _mailto(address: str, subject: str) -> str:
-    return f"mailto:{quote(_wire_address(address), safe='@+-._')}?subject={subject}"
+    return f"mailto:{quote(wire_address(address), safe='@+-._')}?subject={subject}"
 
 
 def _sender_id(list_id: str) -> str:

@@ -1,6 +1,7 @@
 """Envelope senders: each mail's own return address (VERP), so that a bounce names its reader.
 
-Owns the form `b+TOKEN@DOMAIN`. Refuses return addresses that we didn't sign: a forged bounce changes nobody.
+Owns the forms `b+TOKEN@DOMAIN`, and `n+TOKEN@DOMAIN` for mail that belongs to no edition. Refuses return addresses
+that we didn't sign: a forged bounce changes nobody.
 """
 
 from collections.abc import Iterable
@@ -8,6 +9,7 @@ from collections.abc import Iterable
 from newsletter.mail.token import Purpose, Token, make_token, read_token
 
 _PREFIX = "b+"
+_NOTICE_PREFIX = "n+"
 
 
 def make_envelope_sender(key: bytes, subscriber_id: int, edition_id: int, bounce_domain: str) -> str:
@@ -15,9 +17,27 @@ def make_envelope_sender(key: bytes, subscriber_id: int, edition_id: int, bounce
     return f"{_PREFIX}{make_token(key, Purpose.BOUNCE, subscriber_id, edition_id)}@{bounce_domain}"
 
 
+def make_notice_sender(key: bytes, notice_id: int, bounce_domain: str) -> str:
+    """Return the return address of a notice; `bounce_domain` is ASCII."""
+    return f"{_NOTICE_PREFIX}{make_token(key, Purpose.NOTICE, notice_id, 0)}@{bounce_domain}"
+
+
 def read_envelope_sender(keys: Iterable[bytes], address: str, bounce_domain: str) -> Token | None:
     """Return whom a bounced mail was for, or None unless the return address is ours; case doesn't matter."""
+    text = _read_local(address, bounce_domain, _PREFIX)
+    return None if text is None else read_token(keys, Purpose.BOUNCE, text)
+
+
+def read_notice_sender(keys: Iterable[bytes], address: str, bounce_domain: str) -> int | None:
+    """Return the number of the notice that came back, or None unless the return address is a notice's of ours."""
+    text = _read_local(address, bounce_domain, _NOTICE_PREFIX)
+    token = None if text is None else read_token(keys, Purpose.NOTICE, text)
+    return None if token is None else token.subscriber_id
+
+
+def _read_local(address: str, bounce_domain: str, prefix: str) -> str | None:
+    """Return what stands behind a prefix before the @, or None for an address of another form or domain."""
     local, at, domain = address.strip().removeprefix("<").removesuffix(">").rpartition("@")
-    if not at or domain.lower() != bounce_domain.lower() or not local.lower().startswith(_PREFIX):
+    if not at or domain.lower() != bounce_domain.lower() or not local.lower().startswith(prefix):
         return None
-    return read_token(keys, Purpose.BOUNCE, local[len(_PREFIX) :])
+    return local[len(prefix) :]

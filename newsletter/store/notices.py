@@ -7,7 +7,7 @@ A notice is sent at least once: whoever finds a claim whose lease is over sends 
 may have sent it just before.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -65,6 +65,16 @@ def claim_notices(connection: Connection, owner: str, lease_until: datetime, now
         claimed = claimed.values(state=NoticeState.SENDING, owner=owner, lease_until=lease_until, next_attempt_at=None)
         connection.execute(claimed)
     return [_read(row) for row in rows]
+
+
+def release_notices(connection: Connection, now: datetime, is_dead: Callable[[str], bool]) -> int:
+    """Give back what dead senders hold, to be sent by whoever comes; return how many."""
+    sending = notices.c.state == NoticeState.SENDING
+    owners = connection.execute(select(notices.c.owner).where(sending).distinct()).scalars()
+    dead = [owner for owner in owners if is_dead(owner)]
+    statement = update(notices).where(sending, notices.c.owner.in_(dead))
+    freed = statement.values(state=NoticeState.QUEUED, owner=None, lease_until=None, next_attempt_at=now)
+    return connection.execute(freed).rowcount if dead else 0
 
 
 def settle_notices(connection: Connection, owner: str, settlements: Sequence[NoticeSettlement]) -> int:
