@@ -15,6 +15,7 @@ from newsletter.delivery.lanes import Transport
 from newsletter.delivery.meter import Meters
 from newsletter.delivery.publish import make_meters, open_transport, send_edition, send_test
 from newsletter.errors import IssueError, NewsletterError
+from newsletter.indexing import documents_version
 from newsletter.issues.check import EarlierWork, check_edition, check_issue
 from newsletter.issues.folder import (
     earlier_works,
@@ -32,9 +33,11 @@ from newsletter.model.edition import Edition
 from newsletter.model.issue import Issue
 from newsletter.model.problem import Problem, Severity
 from newsletter.model.subscriber import SubscriberState
+from newsletter.render.documents import compose_documents
 from newsletter.render.edition import render_edition
 from newsletter.site import SiteReport, write_site
 from newsletter.store.deliveries import count_deliveries
+from newsletter.store.documents import index_edition, is_indexed
 from newsletter.store.editions import (
     StoredEdition,
     correct_edition,
@@ -127,6 +130,8 @@ def publish_issue(app: App, name: str, *, correct: bool, another: bool, progress
     with app.database.transaction() as connection:
         freeze = correct_edition if correct else freeze_edition
         stored = freeze(connection, edition, issue.source, now)
+        if not is_indexed(connection, stored.id, version := documents_version(app.settings)):
+            index_edition(connection, stored.id, compose_documents(issue), version)
     site = update_site(app)
     with app.database.transaction() as connection:
         # Without readers nothing is fixed yet: an audience of nobody would be final, too.

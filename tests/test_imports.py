@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "secret": {"errors", "config"},
     "signing": GROUND | {"mail", "secret"},
     "issues": GROUND | {"issues"},
-    "render": GROUND | {"render"},
+    "render": GROUND | {"render", "search"},  # of search, the version of its words
     "mail": {"model", "errors", "mail", "urls"},
     "search": {"model", "search", "issues"},  # of issues, a work's identifier
     "store": {"model", "errors", "store", "mail", "search"},  # of mail, an address's key; search is pure
@@ -31,12 +31,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "schedule": GROUND | {"schedule"},
     "site": GROUND | {"site", "issues", "render"},
     "app": GROUND | {"secret", "signing", "issues", "render", "store", "delivery", "audience"},
-    "publishing": GROUND | {"app", "issues", "render", "site", "store", "delivery", "mail"},
+    "indexing": GROUND | {"app", "issues", "render", "store"},
+    "publishing": GROUND | {"app", "indexing", "issues", "render", "site", "store", "delivery", "mail"},
     "notifying": GROUND | {"app", "delivery", "render"},
     "previewing": GROUND | {"app", "publishing", "issues", "render", "site", "web"},
     "web": GROUND | {"web"},
     "cli": GROUND
-    | {"cli", "app", "mail", "signing", "publishing", "previewing", "notifying", "audience", "issues", "store", "site"},
+    | {"cli", "app", "mail", "signing", "publishing", "previewing", "notifying", "indexing"}
+    | {"audience", "issues", "store", "site"},
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from newsletter.app import App
-from newsletter.cli.terminal import count, print_json, short
+from newsletter.cli.terminal import count, print_json, short, show_progress
+from newsletter.indexing import update_index
 from newsletter.publishing import update_site
 
 EPILOG = """\b
@@ -18,15 +19,23 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
 def command(config: Path | None, as_json: bool) -> int:
-    """Write the site and the feeds again from what was published. Files that would be the same are not touched."""
+    """Write the site and the feeds again from what was published, and bring the search up to date.
+
+    Files that would be the same are not touched.
+    """
     with App.load(config) as app:
         site = update_site(app)
+        with show_progress("Indexing") as progress:
+            index = update_index(app, progress)
     if as_json:
         counts = {"written": site.written, "unchanged": site.unchanged, "removed": site.removed}
-        print_json({"folder": site.folder, **counts, "left_alone": [str(path) for path in site.left_alone]})
+        left_alone = [str(path) for path in site.left_alone]
+        print_json({"folder": site.folder, **counts, "left_alone": left_alone, "indexed": index.indexed})
     else:
         click.echo(
             f"{short(site.folder)}: {count(site.written, 'file')} written, {site.unchanged:,} unchanged, "
             f"{site.removed:,} removed"
         )
+        if index.indexed:
+            click.echo(f"{count(index.indexed, 'issue')} made searchable again.")
     return 0

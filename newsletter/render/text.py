@@ -52,6 +52,23 @@ def render_summary(body: Markdown, references: References) -> str:
     return _UNSEEN.sub("", " ".join(" ".join(said).split()))
 
 
+def render_bare(body: Markdown, references: References) -> str:
+    """Return everything that a Markdown run says, without marks and on a line for each of its blocks."""
+    tokens, _ = parse_blocks(body.source, references)
+    lines = (" ".join(_bare(token).split()) for token in tokens)
+    return _UNSEEN.sub("", "\n".join(line for line in lines if line))
+
+
+def _bare(token: Token) -> str:
+    if token.type == "inline":
+        return _inline(token.children or [], None)
+    if token.type == "html_block":
+        return _visible(token.content)
+    if token.type.startswith("math_block"):
+        return render_plain_maths(token.content)
+    return token.content if token.type in ("fence", "code_block") else ""
+
+
 @dataclass(frozen=True, slots=True)
 class _Links:
     """Collects the links of one run; `found` grows as they are met."""
@@ -89,13 +106,17 @@ def _block(tokens: Sequence[Token], columns: int, links: _Links) -> str:
     if head.type in ("fence", "code_block"):
         return "\n".join(f"    {line}".rstrip() for line in head.content.rstrip("\n").split("\n"))
     if head.type == "html_block":
-        said = html.unescape(_TAG.sub(" ", sanitise_html(head.content)))
-        return wrap_text(" ".join(said.split()), columns=columns)
+        return wrap_text(_visible(head.content), columns=columns)
     if head.type.startswith("math_block"):
         return wrap_text(render_plain_maths(head.content), first="    ", columns=columns)
     if head.type == "hr":
         return "* * *"
     return _paragraph(tokens, columns, links)
+
+
+def _visible(source: str) -> str:
+    """Return what raw HTML shows, on one line."""
+    return " ".join(html.unescape(_TAG.sub(" ", sanitise_html(source))).split())
 
 
 def _paragraph(tokens: Sequence[Token], columns: int, links: _Links) -> str:

@@ -18,7 +18,7 @@ MAX_TERMS = 16
 SHORTEST_BEGINNING = 2
 """Letters that stand for every word beginning so; one letter would stand for half the archive."""
 
-_QUOTES = str.maketrans(dict.fromkeys("“”„‟«»＂", '"'))
+_QUOTES = str.maketrans({**dict.fromkeys("“”„‟«»＂", '"'), "\0": " "})
 _TERM = re.compile(r'(?P<without>-?)"(?P<phrase>[^"]*)(?:"|$)(?P<star>\*?)|(?P<bare>[^\s"]+)')
 
 
@@ -41,7 +41,8 @@ class Query:
 
 def parse_query(text: str) -> Query:
     """Return what a query asks for; without terms it asks for nothing."""
-    text = text[:MAX_QUERY].strip().translate(_QUOTES)
+    # A NUL and half a surrogate pair can be in no database, so they mean nothing.
+    text = text[:MAX_QUERY].encode("utf-8", "replace").decode().translate(_QUOTES).strip()
     wanted: dict[Term, None] = {}
     without: dict[Term, None] = {}
     for match in _TERM.finditer(text):

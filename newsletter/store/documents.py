@@ -6,10 +6,11 @@ publishes or corrects it, and `list_unindexed` knows whose are behind. Both engi
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, or_, select, text
+from sqlalchemy import Connection, Select, delete, insert, or_, select, text
 
 from newsletter.errors import NotFoundError
 from newsletter.model.document import Document
@@ -30,6 +31,15 @@ _INSERT_WORDS = {
     "VALUES (:id, :title, :authors, :section, :identifier, :body)",
     "postgresql": "INSERT INTO document_words (id, words) VALUES (:id, CAST(:words AS tsvector))",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Unindexed:
+    """An issue whose documents are missing or behind."""
+
+    id: int
+    slug: str
+    issue_date: date
 
 
 def index_edition(connection: Connection, edition_id: int, found: Sequence[Document], version: str) -> None:
@@ -58,13 +68,13 @@ def is_indexed(connection: Connection, edition_id: int, version: str) -> bool:
     return connection.execute(_behind(version).where(editions.c.id == edition_id)).one_or_none() is None
 
 
-def list_unindexed(connection: Connection, version: str) -> list[tuple[int, str]]:
-    """Return number and slug of each issue whose documents are missing or behind, newest first."""
+def list_unindexed(connection: Connection, version: str) -> list[Unindexed]:
+    """Return each issue whose documents are missing or behind, newest first."""
     statement = _behind(version).order_by(editions.c.id.desc())
-    return [(row.id, row.slug) for row in connection.execute(statement)]
+    return [Unindexed(*row) for row in connection.execute(statement)]
 
 
-def _behind(version: str) -> Any:
+def _behind(version: str) -> Select[Any]:
     latest = (revisions.c.edition_id == editions.c.id) & (revisions.c.number == editions.c.revision)
     source = editions.join(revisions, latest).outerjoin(indexed, indexed.c.edition_id == editions.c.id)
     behind = or_(
@@ -72,7 +82,8 @@ def _behind(version: str) -> Any:
         indexed.c.version != version,
         indexed.c.source_hash != revisions.c.source_hash,
     )
-    return select(editions.c.id, editions.c.slug).select_from(source).where(editions.c.kind == "issue", behind)
+    columns = (editions.c.id, editions.c.slug, editions.c.issue_date)
+    return select(*columns).select_from(source).where(editions.c.kind == "issue", behind)
 
 
 def _lock(connection: Connection, edition_id: int) -> str:

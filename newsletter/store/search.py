@@ -4,6 +4,7 @@ Owns how each engine is asked: for the same words (`search.words`, `search.query
 which order is each engine's own ranking, titles weighing most. Highlighting is ours, and so the same on both.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import MAXYEAR, MINYEAR, date
@@ -57,6 +58,8 @@ def search_works(
     finds that paper alone, if it is there. `section` is a topic's key and leaves only entries; `year` is the issue's.
     """
     asked = parse_query(query)
+    if section is not None and not re.fullmatch(r"[a-z0-9-]+", section):
+        return SearchPage(0)
     page = (max(0, offset), min(max(1, limit), MAX_LIMIT))
     if asked.identifier:
         found = _search(connection, asked, _find_identifier(asked.identifier), section, year, page)

@@ -10,7 +10,7 @@ from newsletter.errors import NotFoundError
 from newsletter.model.document import Document, DocumentKind, Hit
 from newsletter.model.edition import Edition
 from newsletter.store.database import Database
-from newsletter.store.documents import index_edition, is_indexed, list_unindexed
+from newsletter.store.documents import Unindexed, index_edition, is_indexed, list_unindexed
 from newsletter.store.editions import correct_edition, freeze_edition
 from newsletter.store.search import search_works
 
@@ -188,13 +188,13 @@ def test_what_is_behind_is_known(database: Database, index: Index, edition: Edit
     number = index(ISSUE)
     with database.transaction() as connection:
         assert list_unindexed(connection, "1") == []
-        assert list_unindexed(connection, "2") == [(number, "2024-05-25")]
+        assert list_unindexed(connection, "2") == [Unindexed(number, "2024-05-25", date(2024, 5, 25))]
         assert is_indexed(connection, number, "1")
         assert not is_indexed(connection, number, "2")
         other = freeze_edition(connection, replace(edition, slug="2024-05-26"), "source", NOW)
-        assert list_unindexed(connection, "1") == [(other.id, "2024-05-26")]
+        assert [one.id for one in list_unindexed(connection, "1")] == [other.id]
         freeze_edition(connection, edition, "another source", NOW)
-        assert list_unindexed(connection, "1") == [(other.id, "2024-05-26"), (number, "2024-05-25")]
+        assert [one.id for one in list_unindexed(connection, "1")] == [other.id, number]
         correct_edition(connection, edition, "source", NOW)
         assert is_indexed(connection, number, "1")
 
