@@ -1,11 +1,11 @@
 """Which parts of a text are what was searched for, and which part of a long text to show. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from newsletter.model.document import Piece
 from newsletter.search.query import Query, Term
-from newsletter.search.words import Word, find_words
+from newsletter.search.words import find_words
 
 SNIPPET_LENGTH = 240
 """Characters of a text that are shown, give or take a word and its ellipses."""
@@ -40,25 +40,26 @@ def make_snippet(text: str, query: Query) -> tuple[Piece, ...]:
 
 
 def _find(text: str, terms: Sequence[Term]) -> list[_Match]:
+    """Return the first places where a term stands, in the text's order."""
     words = list(find_words(text))
-    found = (_Match(words[at].start, words[last].end, term) for at, last, term in _positions(words, terms))
-    return [match for match, _ in zip(found, range(_MOST_MATCHES), strict=False)]
+    texts = [word.text for word in words]
+    found = [
+        _Match(words[at].start, words[at + len(term.words) - 1].end, number)
+        for number, term in enumerate(terms)
+        for at in _places(texts, term)
+    ]
+    return sorted(found, key=lambda match: (match.start, match.end))[:_MOST_MATCHES]
 
 
-def _positions(words: Sequence[Word], terms: Sequence[Term]) -> Iterator[tuple[int, int, int]]:
-    """Yield the first and last word of each place where a term stands, and the term's number."""
-    for at in range(len(words)):
-        for number, term in enumerate(terms):
-            last = at + len(term.words) - 1
-            if last < len(words) and _matches(words[at : last + 1], term):
-                yield at, last, number
-
-
-def _matches(words: Sequence[Word], term: Term) -> bool:
-    *first, end = term.words
-    if any(word.text != wanted for word, wanted in zip(words, first, strict=False)):
-        return False
-    return words[-1].text.startswith(end) if term.prefix else words[-1].text == end
+def _places(words: Sequence[str], term: Term) -> list[int]:
+    """Return at which word each occurrence of a term begins."""
+    *first, last = term.words
+    skipped = len(first)
+    if term.prefix:
+        ends = [at for at, word in enumerate(words) if word.startswith(last)]
+    else:
+        ends = [at for at, word in enumerate(words) if word == last]
+    return [at - skipped for at in ends if at >= skipped and list(words[at - skipped : at]) == first]
 
 
 def _choose(matches: Sequence[_Match]) -> int:
