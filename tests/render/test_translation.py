@@ -1,6 +1,7 @@
 """Every word for readers is in the catalogues, and has a German one.
 
-After you wrote a new text: run with UPDATE_GOLDEN=1, which gathers it, and write its German into `templates/locale/de.po`.
+After you wrote a new text: run with UPDATE_GOLDEN=1, which gathers it, and write its German into
+`templates/locale/de.po`.
 """
 
 import io
