@@ -1,6 +1,6 @@
 """How long a search takes in an archive of 4,000 issues of 21 entries, and what the index weighs, on both engines.
 
-    python benchmarks/search.py [--issues 4000] [--engine sqlite|postgresql]
+    python -m benchmarks.search [--issues 4000] [--engine sqlite|postgresql]
 
 The archive is synthetic and the same every time: 20,000 words, as often as words are in English (the n-th one 1/n
 times as often as the first). Every kind of query is asked many times, each time with other words; its peer is the
@@ -20,9 +20,9 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import accumulate
 from pathlib import Path
 
-from cluster import Cluster
 from sqlalchemy import Connection, func, or_, select, text
 
+from benchmarks.cluster import Cluster
 from newsletter.model.document import Document, DocumentKind
 from newsletter.model.edition import Edition, Sender
 from newsletter.store.database import Database, open_database
@@ -148,7 +148,7 @@ def weigh(database: Database) -> tuple[float, float]:
     with database.read() as connection:
         if database.dialect == "postgresql":
             sizes = "SELECT pg_total_relation_size('documents'), pg_total_relation_size('document_words')"
-            return tuple(size / 1e6 for size in connection.execute(text(sizes)).one())  # type: ignore[return-value]
+            return tuple(size / 1e6 for size in connection.execute(text(sizes)).one())
         pages = "SELECT sum(pgsize) FROM dbstat WHERE name LIKE :name"
         weights = []
         for name in ("documents", "document\\_words%"):
