@@ -160,9 +160,10 @@ class Named:
 class Report:
     """What one mail that came in says.
 
-    `names` holds whom it is about, the most trusted first; empty when nothing in it was signed by us, and then it
-    changes nobody, whatever addresses the findings show. `form` is how it was read ("dsn", "arf", "qmail" …).
-    `feedback` is the type of a feedback report (RFC 5965). `cut` says that limits were hit and something was not read.
+    `names` holds whom it is about, by the most trusted place that names anybody; empty when nothing in it was signed by
+    us, and then it changes nobody, whatever addresses the findings show. `form` is how it was read: `dsn`, `plain`,
+    `returned` (only the returned mail names a recipient), `fallback`, `arf`, `mailto`, `auto-reply`. `feedback` is the
+    type of a feedback report (RFC 5965). `cut` says that limits were hit and something was not read.
     """
 
     kind: ReportKind
@@ -176,5 +177,10 @@ class Report:
 
     @property
     def named(self) -> Named | None:
-        """Return the most trusted name."""
+        """Return whom the report is about, if anybody."""
         return self.names[0] if self.names else None
+
+    @property
+    def finding(self) -> Finding | None:
+        """Return the surest finding; our mail has one recipient, so it is about whom the report names."""
+        return self.findings[0] if self.findings else None

@@ -7,9 +7,8 @@ recognised. An address found here names nobody.
 import re
 
 _LABEL = r"[^\W_](?:[\w-]{0,62}[^\W_])?"
-ADDRESS = (
-    rf"(?:\"[^\"\s@]{{1,64}}\"|[^\s<>()\[\]\",;:\\@|：；，。、（）「」『』【】《》]{{1,64}})@(?:{_LABEL}\.)*{_LABEL}"
-)
+_LOCAL = r"(?:\"[^\"\s@]{1,64}\"|[^\s<>()\[\]\",;:\\@|：；，。、（）「」『』【】《》]{1,64})"
+ADDRESS = rf"{_LOCAL}@(?:(?:{_LABEL}\.)*{_LABEL}|\[[0-9a-fA-F:.]{{3,45}}\])"
 """An address as it stands in text; also with a domain of one label, as on an inner network."""
 
 _ADDRESS = re.compile(ADDRESS)

@@ -27,6 +27,27 @@ _REMOTE = re.compile(
     r"((?:[a-z0-9-]{1,63}\.)+[a-z]{2,24}|\d{1,3}(?:\.\d{1,3}){3})",
     re.IGNORECASE,
 )
+_CATEGORIES = {
+    "bad-mailbox": Reason.USER_UNKNOWN,
+    "bad-domain": Reason.HOST_UNKNOWN,
+    "inactive-mailbox": Reason.MAILBOX_DISABLED,
+    "quota-issues": Reason.MAILBOX_FULL,
+    "spam-related": Reason.SPAM,
+    "spam-block": Reason.SPAM,
+    "virus-related": Reason.VIRUS,
+    "policy-related": Reason.POLICY,
+    "content-related": Reason.CONTENT,
+    "invalid-sender": Reason.SENDER_REFUSED,
+    "relaying-issues": Reason.RELAYING_DENIED,
+    "protocol-errors": Reason.PROTOCOL,
+    "message-expired": Reason.EXPIRED,
+    "bad-connection": Reason.NETWORK,
+    "no-answer-from-host": Reason.NETWORK,
+    "routing-errors": Reason.NETWORK,
+    "bad-configuration": Reason.SYSTEM,
+}
+"""PowerMTA's X-PowerMTA-BounceCategory."""
+
 _RECIPIENT_FIELDS = ("to", "cc", "x-original-to", "delivered-to", "envelope-to", "x-rcpt-to", "apparently-to", "bcc")
 _SENDER_FIELDS = ("from", "sender", "reply-to", "return-path", "x-envelope-from", "errors-to")
 
@@ -46,7 +67,7 @@ def read_bounce(mail: Part, words: Words, limits: Limits) -> Read:
     said = f"{decode_words(mail.fields.get('subject'))[:SHOWN_LENGTH]}\n{words.said}"
     mentions = find_mentions(words.said, _find_ours(mail, words), limits.recipients)
     if statuses:
-        findings = [_judge_status(status, mentions, words, said, len(statuses) == 1) for status in statuses]
+        findings = [_judge_status(status, mentions, mail, words, said, len(statuses) == 1) for status in statuses]
         return Read(tuple(findings), "dsn")
     found, form = _find_recipients(mail, words, mentions, limits)
     return Read(tuple(_judge_mention(mention, words, said) for mention in found), form)
@@ -85,20 +106,21 @@ def _find_recipients(mail: Part, words: Words, mentions: list[Mention], limits: 
     known = {address.lower() for address in (*failed, *_returned_recipients(words))}
     if mentions:
         sure = [mention for mention in mentions if mention.address.lower() in known]
-        return (sure or [m for m in mentions if not is_robot(m.address)] or mentions), "plain"
+        likely = [m for m in mentions if m not in sure and not is_robot(m.address) and (m.leads or not sure)]
+        return (sure + likely or mentions), "plain"
     if failed:
         return [Mention(address) for address in dict.fromkeys(failed)][: limits.recipients], "plain"
     anywhere = find_any(words.said, _find_ours(mail, words))
-    likely = [address for address in anywhere if address.lower() in known]
+    sent = [address for address in anywhere if address.lower() in known]
     returned = [address for address in _returned_recipients(words) if not is_robot(address)]
-    if likely or len(returned) == 1:
-        return [Mention(likely[0] if likely else returned[0])], "returned"
+    if sent or len(returned) == 1:
+        return [Mention(sent[0] if sent else returned[0])], "returned"
     sender, subject = decode_words(mail.fields.get("from")), decode_words(mail.fields.get("subject"))
     guessed = find_recipients(sender, subject, words.said) or anywhere[:1] or returned[:1]
     return [Mention(address) for address in guessed[: limits.recipients]] or [Mention("")], "fallback"
 
 
-def _judge_status(status: Status, mentions: list[Mention], words: Words, said: str, alone: bool) -> Finding:
+def _judge_status(status: Status, mentions: list[Mention], mail: Part, words: Words, said: str, alone: bool) -> Finding:
     """Return the finding for one recipient's status fields."""
     named = {status.recipient.lower(), status.original_recipient.lower()} - {""}
     mention = next((m for m in mentions if m.address.lower() in named or m.alias.lower() in named), None)
@@ -110,7 +132,7 @@ def _judge_status(status: Status, mentions: list[Mention], words: Words, said: s
     around = said if alone or not beside else ""
     action = _choose_action(status, said)
     return _make_finding(
-        Evidence((diagnostic, beside, around), status.status),
+        Evidence((diagnostic, beside, around), status.status, hint=_read_hint(status, mail)),
         action,
         recipient=recipient,
         original=status.original_recipient,
@@ -118,6 +140,13 @@ def _judge_status(status: Status, mentions: list[Mention], words: Words, said: s
         remote=status.remote_mta,
         reporting=status.reporting_mta,
     )
+
+
+def _read_hint(status: Status, mail: Part) -> Reason | None:
+    """Return what the reporting system itself makes of a failure: PowerMTA's category, a carrier's mark for filters."""
+    if mail.fields.get("x-spasign").upper() == "NG":
+        return Reason.FILTERED
+    return _CATEGORIES.get(status.category.lower())
 
 
 def _only_returned(words: Words) -> str:

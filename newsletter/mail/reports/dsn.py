@@ -51,6 +51,7 @@ class Status:
     diagnostic: str = ""
     remote_mta: str = ""
     reporting_mta: str = ""
+    category: str = ""
 
 
 def parse_statuses(text: str, limit: int) -> list[Status]:
@@ -116,6 +117,7 @@ def _make_status(fields: dict[str, str], message: dict[str, str]) -> Status:
         diagnostic=_read_diagnostic(fields),
         remote_mta=read_host(fields.get("remote-mta", "")),
         reporting_mta=read_host(message.get("reporting-mta", "")),
+        category=fields.get("x-powermta-bouncecategory", "").strip()[:SHOWN_LENGTH],
     )
 
 

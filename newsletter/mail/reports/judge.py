@@ -95,6 +95,8 @@ class Evidence:
     texts: Sequence[str] = ()
     status: str = ""
     code: int = 0
+    hint: Reason | None = None
+    """What the reporting system itself thinks, for when its words don't tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +111,16 @@ class Judgement:
 
 def judge(evidence: Evidence) -> Judgement:
     """Judge one failed delivery; never undecided, though it may be `undetermined`."""
-    first = evidence.texts[0] if evidence.texts else ""
+    texts = [text[:_TEXT_LENGTH] for text in evidence.texts]
+    first = texts[0] if texts else ""
     code = evidence.code or codes.find_code(first)
     status = _choose_status(evidence.status, codes.find_status(first))
-    texts = [text[:_TEXT_LENGTH] for text in evidence.texts]
-    reason = _find_reason(texts, status, code)
+    reason = _find_reason(texts, status, code, evidence.hint)
     if reason is Reason.USER_UNKNOWN and not status.startswith("5.1.") and _was_filtered(texts):
         reason = Reason.FILTERED
     if reason is Reason.USER_UNKNOWN and any(has_phrase(_read(text), _DISABLED) for text in texts if "(s)" in text):
         reason = Reason.MAILBOX_DISABLED
-    return Judgement(reason, judge_severity(reason, status, code, first[:_TEXT_LENGTH]), status, code)
+    return Judgement(reason, judge_severity(reason, status, code, first), status, code)
 
 
 def judge_severity(reason: Reason, status: str, code: int, text: str) -> Severity:
@@ -131,13 +133,14 @@ def judge_severity(reason: Reason, status: str, code: int, text: str) -> Severit
     return Severity.SOFT if temporary else Severity.HARD
 
 
-def _find_reason(texts: Sequence[str], status: str, code: int) -> Reason:
+def _find_reason(texts: Sequence[str], status: str, code: int, hint: Reason | None) -> Reason:
     """Ask in this order: telling words, a telling status, telling words beside it, vaguer words; then the codes."""
     said, beside, around = (*texts[:3], "", "", "")[:3]
     return (
         _find_telling(said)
         or codes.judge_status(status)
         or _find_telling(beside)
+        or hint
         or _find_vague(said)
         or _find_vague(beside)
         or _find_telling(around)

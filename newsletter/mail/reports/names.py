@@ -8,7 +8,7 @@ reader who forwards a newsletter passes on the links in it.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from newsletter.mail.reports.fields import NO_FIELDS, Fields
@@ -69,34 +69,51 @@ class Places:
 
 
 def find_names(places: Places, ours: Ours) -> tuple[Named, ...]:
-    """Return the readers that signed names in a mail tell, each once, the most trusted place first."""
-    found: dict[tuple[int, int], Named] = {}
-    for by, token in _find_tokens(places, ours):
-        found.setdefault((token.subscriber_id, token.edition_id), Named(token.subscriber_id, token.edition_id, by))
-    return tuple(found.values())
+    """Return the readers that signed names in the most trusted place tell, each once; places after it aren't asked."""
+    for by, find in _PLACES:
+        found = dict.fromkeys(find(places, ours))
+        if found:
+            return tuple(Named(token.subscriber_id, token.edition_id, by) for token in found)
+    return ()
 
 
-def _find_tokens(places: Places, ours: Ours) -> Iterator[tuple[NamedBy, Token]]:
-    arrived = [places.envelope_to, *find_arrivals(places.fields)]
-    yield from _named(NamedBy.ENVELOPE, _read_return_addresses(arrived, ours))
-    requested = read_token(ours.keys, Purpose.UNSUBSCRIBE, find_request_token(places.fields))
-    yield from _named(NamedBy.SUBJECT, [requested] if requested else [])
-    yield from _named(NamedBy.ENVELOPE_ID, _read_any([places.statuses], ours, (Purpose.BOUNCE, Purpose.MESSAGE)))
+def _find_arrived(places: Places, ours: Ours) -> Iterator[Token]:
+    return _read_return_addresses([places.envelope_to, *find_arrivals(places.fields)], ours)
+
+
+def _find_requested(places: Places, ours: Ours) -> Iterator[Token]:
+    token = read_token(ours.keys, Purpose.UNSUBSCRIBE, find_request_token(places.fields))
+    return iter([token] if token else [])
+
+
+def _find_given_back(places: Places, ours: Ours) -> Iterator[Token]:
+    return _read_any([places.statuses], ours, (Purpose.BOUNCE, Purpose.MESSAGE))
+
+
+def _find_referred_to(places: Places, ours: Ours) -> Iterator[Token]:
     identifiers = [*places.fields.all(*_REFERENCE_FIELDS), *places.returned.all("message-id")]
-    yield from _named(NamedBy.MESSAGE_ID, _read_any(identifiers, ours, (Purpose.MESSAGE,)))
-    rest = [value for _, value in places.returned.pairs] + [places.said, places.returned_text]
-    yield from _named(NamedBy.RETURNED, _read_return_addresses(rest, ours))
-    yield from _named(NamedBy.RETURNED, _read_any(rest, ours, tuple(Purpose)))
+    return _read_any(identifiers, ours, (Purpose.MESSAGE,))
+
+
+def _find_returned(places: Places, ours: Ours) -> Iterator[Token]:
+    texts = [*(value for _, value in places.returned.pairs), places.said, places.returned_text]
+    yield from _read_return_addresses(texts, ours)
+    yield from _read_any(texts, ours, tuple(Purpose))
+
+
+_PLACES: tuple[tuple[NamedBy, Callable[[Places, Ours], Iterator[Token]]], ...] = (
+    (NamedBy.ENVELOPE, _find_arrived),
+    (NamedBy.SUBJECT, _find_requested),
+    (NamedBy.ENVELOPE_ID, _find_given_back),
+    (NamedBy.MESSAGE_ID, _find_referred_to),
+    (NamedBy.RETURNED, _find_returned),
+)
 
 
 def find_arrivals(fields: Fields) -> list[str]:
     """Return what the head says of where a mail came to."""
     received = list(fields.all("received"))[:_MAX_TRIED]
     return [*fields.all(*_ARRIVAL_FIELDS), *(found[1] for value in received for found in _RECEIVED_FOR.finditer(value))]
-
-
-def _named(by: NamedBy, tokens: Iterable[Token]) -> Iterator[tuple[NamedBy, Token]]:
-    return ((by, token) for token in tokens)
 
 
 def _read_return_addresses(texts: Iterable[str], ours: Ours) -> Iterator[Token]:

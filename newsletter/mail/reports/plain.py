@@ -55,7 +55,7 @@ _SHAPES = tuple(
 )
 _LOOSE = re.compile(
     r"(?:message|mail|delivery|deliver|sent|send|nachricht|mensaje|mensagem|messaggio|письмо|recipients?|address(?:es)?"
-    rf"|user|mailbox|account|to|for|à|an|para|a|per)[\s:,]{{1,3}}{_OPEN}{{0,2}}{_PREFIX}{_A}",
+    rf"|user|mailbox|account|list|to|for|à|an|para|a|per)[\s:,]{{1,3}}{_OPEN}{{0,2}}{_PREFIX}{_A}",
     re.IGNORECASE,
 )
 """The recipient within a sentence."""
@@ -79,6 +79,8 @@ class Mention:
     address: str
     beside: str = ""
     alias: str = ""
+    leads: bool = True
+    """Whether a line began with it, rather than mentioning it."""
 
 
 def find_mentions(text: str, ours: Collection[str], limit: int) -> list[Mention]:
@@ -89,8 +91,17 @@ def find_mentions(text: str, ours: Collection[str], limit: int) -> list[Mention]
     return _gather(lines, marks, limit) if marks else []
 
 
-def _find_marks(lines: list[str], ignored: Collection[str]) -> Iterator[tuple[int, str, str]]:
-    """Yield number, address and rest of each line that has a recipient's shape."""
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """A line that has a recipient's shape: its number, the address, and what else it says."""
+
+    number: int
+    address: str
+    rest: str
+    leads: bool
+
+
+def _find_marks(lines: list[str], ignored: Collection[str]) -> Iterator[_Mark]:
     for number, line in enumerate(lines):
         if "@" not in line or _is_about_others(line):
             continue
@@ -100,18 +111,20 @@ def _find_marks(lines: list[str], ignored: Collection[str]) -> Iterator[tuple[in
             if found:
                 address = tidy(found["address"])
                 if address.lower() not in ignored:
-                    yield number, address, f"{line[: found.start('address')]} {found['rest'] or ''}".strip("\t <>\"':")
+                    before = line[: found.start("address")].strip("\t <>\"':")
+                    rest = line.strip() if before else found["rest"] or ""
+                    yield _Mark(number, address, rest, leads=not before)
                 break
 
 
-def _find_loose_marks(lines: list[str], ignored: Collection[str]) -> Iterator[tuple[int, str, str]]:
+def _find_loose_marks(lines: list[str], ignored: Collection[str]) -> Iterator[_Mark]:
     for number, line in enumerate(lines):
         if "@" not in line or _is_about_others(line):
             continue
         for found in _LOOSE.finditer(line):
             address = tidy(found["address"])
             if address.lower() not in ignored and not is_robot(address):
-                yield number, address, line[found.end() :]
+                yield _Mark(number, address, line.strip(), leads=False)
 
 
 def _is_about_others(line: str) -> bool:
@@ -120,26 +133,27 @@ def _is_about_others(line: str) -> bool:
     return bool(_NOT_RECIPIENT.search(before[: before.rfind(" ") + 1]) or _ALIAS.search(line))
 
 
-def _gather(lines: list[str], marks: list[tuple[int, str, str]], limit: int) -> list[Mention]:
+def _gather(lines: list[str], marks: list[_Mark], limit: int) -> list[Mention]:
     """Join what stands beside each recipient, wherever it is mentioned."""
-    beside: dict[str, list[str]] = {}
-    spelled: dict[str, str] = {}
-    aliases: dict[str, str] = {}
-    ends = [number for number, _, _ in marks[1:]] + [len(lines)]
-    for (number, address, rest), end in zip(marks, ends, strict=True):
-        key = address.lower()
-        if key not in spelled and len(spelled) >= limit:
+    ends = [mark.number for mark in marks[1:]] + [len(lines)]
+    blocks: dict[str, list[tuple[_Mark, list[str]]]] = {}
+    for mark, end in zip(marks, ends, strict=True):
+        key = mark.address.lower()
+        if key not in blocks and len(blocks) >= limit:
             break
-        spelled.setdefault(key, address)
-        block = lines[number + 1 : max(end, number + 1)]
-        alias = next((found for line in block[:2] if (found := _ALIAS.search(line))), None)
-        if alias:
-            aliases.setdefault(key, tidy(alias["address"]))
-        beside.setdefault(key, []).extend([rest, *block])
-    return [
-        Mention(spelled[key], "\n".join(line for line in block if line.strip()), aliases.get(key, ""))
-        for key, block in beside.items()
-    ]
+        blocks.setdefault(key, []).append((mark, lines[mark.number + 1 : max(end, mark.number + 1)]))
+    return [_make_mention(found) for found in blocks.values()]
+
+
+def _make_mention(found: list[tuple[_Mark, list[str]]]) -> Mention:
+    beside = [line for mark, block in found for line in (mark.rest, *block) if line.strip()]
+    aliases = [alias for _, block in found for line in block[:2] if (alias := _ALIAS.search(line))]
+    return Mention(
+        address=found[0][0].address,
+        beside="\n".join(beside),
+        alias=tidy(aliases[0]["address"]) if aliases else "",
+        leads=any(mark.leads for mark, _ in found),
+    )
 
 
 def find_any(text: str, ours: Collection[str]) -> list[str]:

@@ -35,7 +35,8 @@ couldn't be delivered | not delivered | cannot be delivered | can't be delivered
 unable to deliver | not be delivered | nondeliverable | non-deliverable | non delivery | non-delivery | non remis
 nondelivery | bounce | returned message | message returned | rejected mail | mail rejected | message rejected
 e-mail rejected | warning: could not send | warning: message | warning: delayed | delayed mail | message delayed
-notice: mail delivery | there was an error sending | error sending your mail | user unknown | message status
+notice: mail delivery | not member article | ignored not member | reject mail from | spam mail from a spammer
+loop alert | message frozen | there was an error sending | error sending your mail | user unknown | message status
 permanent delivery failure | unzustellbar | nicht zustellbar | nicht zugestellt | zustellung | fehlgeschlagen
 non remise | echec de | non distribue | non livre | no se puede entregar | no entregado | no se ha entregado
 error de entrega | notificacion de | devuelto | nao entregue | nao foi entregue | falha na entrega | falha de entrega
