@@ -34,11 +34,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "indexing": GROUND | {"app", "issues", "render", "store"},
     "publishing": GROUND | {"app", "indexing", "issues", "render", "site", "store", "delivery", "mail"},
     "notifying": GROUND | {"app", "delivery", "render"},
+    "restoring": GROUND | {"app", "store", "delivery"},
     "previewing": GROUND | {"app", "publishing", "issues", "render", "site", "web"},
     "web": GROUND | {"web"},
     "cli": GROUND
     | {"cli", "app", "mail", "signing", "publishing", "previewing", "notifying", "indexing"}
-    | {"audience", "issues", "store", "site"},
+    | {"audience", "issues", "store", "site"}
+    | {"restoring", "schedule"},
     "__main__": {"cli"},
     "__init__": set(),
 }

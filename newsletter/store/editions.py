@@ -28,6 +28,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from newsletter.errors import ChangedError, NotFoundError, UsageError
 from newsletter.model.control import Control, ControlState
 from newsletter.model.edition import Edition, PublishedIssue, Sender
+from newsletter.store.fences import hold_fenced
 from newsletter.store.schema import deliveries, editions, revisions, subscribers
 from newsletter.store.staging import choose_stage
 from newsletter.store.suppression import is_suppressed
@@ -138,6 +139,7 @@ def publish_edition(
     audience = connection.execute(rows.execution_options(preserve_rowcount=True)).rowcount
     changes = {"state": EditionState.PUBLISHED, "audience": audience}
     connection.execute(update(editions).where(editions.c.id == edition_id).values(changes))
+    hold_fenced(connection, edition_id, now)
     return audience
 
 
