@@ -49,6 +49,7 @@ from newsletter.store.editions import (
 )
 from newsletter.store.staging import list_missing_seeds
 from newsletter.store.subscribers import count_subscribers
+from newsletter.telling import Untold, tell_hubs
 
 Progress = Callable[[int, int], None]
 """Takes how many are done and how many there are."""
@@ -82,6 +83,7 @@ class Published:
     tally: Tally | None
     current: bool
     missing_seeds: tuple[str, ...]
+    untold: tuple[Untold, ...]
 
     @property
     def complete(self) -> bool:
@@ -133,6 +135,7 @@ def publish_issue(app: App, name: str, *, correct: bool, another: bool, progress
         if not is_indexed(connection, stored.id, version := documents_version(app.settings)):
             index_edition(connection, stored.id, compose_documents(issue), version)
     site = update_site(app)
+    told = tell_hubs(app.settings)
     with app.database.transaction() as connection:
         # Without readers nothing is fixed yet: an audience of nobody would be final, too.
         mails = not correct and count_subscribers(connection)[SubscriberState.ACTIVE] > 0
@@ -144,9 +147,8 @@ def publish_issue(app: App, name: str, *, correct: bool, another: bool, progress
     with app.database.read() as connection:
         audit = count_deliveries(connection, stored.id)
         missing = tuple(list_missing_seeds(connection, app.settings.delivery.seeds)) if mails else ()
-    return Published(
-        stored, issue, problems, site, audit, tally, current=stored.edition.hash == edition.hash, missing_seeds=missing
-    )
+    current = stored.edition.hash == edition.hash
+    return Published(stored, issue, problems, site, audit, tally, current, missing, told())
 
 
 def _refuse_lookalike(app: App, edition: Edition) -> None:

@@ -30,9 +30,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bounces": GROUND | {"bounces", "mail", "store"},
     "schedule": GROUND | {"schedule"},
     "site": GROUND | {"site", "issues", "render"},
+    "hubs": {"model"},
+    "telling": GROUND | {"site", "hubs"},
     "app": GROUND | {"secret", "signing", "issues", "render", "store", "delivery", "audience"},
     "indexing": GROUND | {"app", "issues", "render", "store"},
-    "publishing": GROUND | {"app", "indexing", "issues", "render", "site", "store", "delivery", "mail"},
+    "publishing": GROUND | {"app", "indexing", "issues", "render", "site", "store", "delivery", "mail", "telling"},
     "notifying": GROUND | {"app", "delivery", "render"},
     "restoring": GROUND | {"app", "store", "delivery"},
     "previewing": GROUND | {"app", "publishing", "issues", "render", "site", "web"},
@@ -40,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": GROUND
     | {"cli", "app", "mail", "signing", "publishing", "previewing", "notifying", "indexing"}
     | {"audience", "issues", "store", "site"}
-    | {"restoring", "schedule"},
+    | {"restoring", "schedule", "telling"},
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -13,7 +13,7 @@ from pathlib import Path
 from jinja2 import Environment
 
 from newsletter import __version__
-from newsletter.config import Settings, Site
+from newsletter.config import Settings
 from newsletter.errors import NewsletterError
 from newsletter.issues.parse import parse_issue
 from newsletter.model.edition import PublishedIssue
@@ -24,7 +24,7 @@ from newsletter.render.feed import FeedItem, parse_json_feed
 from newsletter.render.frame import Frame, render_asset
 from newsletter.render.translation import list_catalogues
 from newsletter.site.compress import NO_VARIANTS, SUFFIXES, compress_variants
-from newsletter.site.feeds import Known
+from newsletter.site.feeds import Known, is_feed
 from newsletter.site.files import (
     PATIENCE,
     RECORD_NAME,
@@ -43,6 +43,7 @@ from newsletter.site.files import (
     write_own,
 )
 from newsletter.site.pages import Page, Sources
+from newsletter.site.pings import note_pings
 from newsletter.site.plan import USERS_FIRST, plan_site
 from newsletter.site.record import (
     DOUBTFUL,
@@ -116,7 +117,7 @@ def write_site(
         pages = [page for page in pages if page.path not in users]
         _check_pages(folder, pages, old.outputs)
         new = Record(fingerprint, {card.slug: card for card in cards})
-        return _apply(settings.site, pages, old, new, sources, users)
+        return _apply(settings, pages, old, new, sources, users)
 
 
 def make_frame(settings: Settings, environment: Environment) -> Frame:
@@ -149,7 +150,7 @@ def _read_items(folder: Path, outputs: Mapping[str, str]) -> dict[str, FeedItem]
     """Return the items of all feeds by id; a feed that isn't as we wrote it has none."""
     items: dict[str, FeedItem] = {}
     for path, output in outputs.items():
-        if path.rpartition("/")[2] == JSON_FEED_PATH and not path.startswith("feeds/"):
+        if is_feed(path) and path.endswith(JSON_FEED_PATH):
             content = read_file(folder, path)
             if output and content is not None and digest(content) == digest_of(output):
                 items |= {item.id: item for item in parse_json_feed(content)}
@@ -226,10 +227,10 @@ def _check_pages(folder: Path, pages: Sequence[Page], outputs: Mapping[str, str]
 
 
 def _apply(
-    site: Site, pages: Sequence[Page], old: Record, new: Record, sources: Sources, users: Sequence[str]
+    settings: Settings, pages: Sequence[Page], old: Record, new: Record, sources: Sources, users: Sequence[str]
 ) -> SiteReport:
     """Write what changed and remove what is gone, between a note of what is to be done and the record of what was."""
-    folder = site.folder
+    site, folder = settings.site, settings.site.folder
 
     @cache
     def key_of(inputs: str) -> str:
@@ -246,6 +247,8 @@ def _apply(
     if stale or gone:
         # Killed from here on, the next build knows what to make again.
         write_own(folder, TODO_NAME, render_todo([*(page.path for page in stale), *gone]))
+    feeds = {f"{settings.publication.url}/{page.path}": key_of(page.inputs) for page in stale if is_feed(page.path)}
+    note_pings(folder, site.hub, feeds)
     written = 0
     for page in stale:
         content = page.render(sources)

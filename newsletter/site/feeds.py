@@ -20,6 +20,8 @@ from newsletter.urls import history_url
 ARCHIVED = 20
 """Issues in each archive document. Another number would change every one of them."""
 
+_FILES = frozenset(one.file for one in FORMATS)
+
 Load = Callable[[Sources], Sequence[FeedItem]]
 
 
@@ -39,6 +41,11 @@ class Known:
         if work in self.touched or not all(card.slug in self.kept for card in cards):
             return None
         return self.items().get(identifier)
+
+
+def is_feed(path: str) -> bool:
+    """Return whether a path is that of a feed that readers subscribe to: archive documents are none."""
+    return path.rpartition("/")[2] in _FILES and not path.startswith("feeds/")
 
 
 def order_published(cards: Sequence[Card]) -> list[Card]:
