@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from newsletter.app import App
+from newsletter.committing import commit_edition, correct_issue, freeze_issue, make_menu
 from newsletter.delivery.desk import Tally
 from newsletter.delivery.lanes import Transport
 from newsletter.delivery.meter import Meters
 from newsletter.delivery.publish import make_meters, open_transport, send_edition, send_test
 from newsletter.errors import IssueError, NewsletterError
-from newsletter.indexing import documents_version
 from newsletter.issues.check import EarlierWork, check_edition, check_issue
 from newsletter.issues.folder import (
     earlier_works,
@@ -33,23 +33,17 @@ from newsletter.model.edition import Edition
 from newsletter.model.issue import Issue
 from newsletter.model.problem import Problem, Severity
 from newsletter.model.subscriber import SubscriberState
-from newsletter.render.documents import compose_documents
 from newsletter.render.edition import render_edition
 from newsletter.site import SiteReport, write_site
 from newsletter.store.deliveries import count_deliveries
-from newsletter.store.documents import index_edition, is_indexed
 from newsletter.store.editions import (
     StoredEdition,
-    correct_edition,
-    freeze_edition,
     list_lookalikes,
     list_published,
     load_source,
-    publish_edition,
 )
 from newsletter.store.staging import list_missing_seeds
 from newsletter.store.subscribers import count_subscribers
-from newsletter.telling import Untold, tell_hubs
 
 Progress = Callable[[int, int], None]
 """Takes how many are done and how many there are."""
@@ -83,7 +77,6 @@ class Published:
     tally: Tally | None
     current: bool
     missing_seeds: tuple[str, ...]
-    untold: tuple[Untold, ...]
 
     @property
     def complete(self) -> bool:
@@ -129,26 +122,26 @@ def publish_issue(app: App, name: str, *, correct: bool, another: bool, progress
     now = datetime.now(UTC)
     if not another:
         _refuse_lookalike(app, edition)
-    with app.database.transaction() as connection:
-        freeze = correct_edition if correct else freeze_edition
-        stored = freeze(connection, edition, issue.source, now)
-        if not is_indexed(connection, stored.id, version := documents_version(app.settings)):
-            index_edition(connection, stored.id, compose_documents(issue), version)
+    menu = make_menu(app, issue, edition)
+    stored = (correct_issue if correct else freeze_issue)(app, issue, menu, now)
     site = update_site(app)
-    told = tell_hubs(app.settings)
-    with app.database.transaction() as connection:
-        # Without readers nothing is fixed yet: an audience of nobody would be final, too.
-        mails = not correct and count_subscribers(connection)[SubscriberState.ACTIVE] > 0
-        if mails:
-            rules = app.settings.delivery
-            publish_edition(connection, stored.id, now, rules.seeds, rules.first_share)
+    mails = not correct and _has_readers(app)
+    if mails:
+        commit_edition(app, stored, menu, now)
     waits = mails or (stored.audience is not None and not correct)
     tally = None if not waits else _deliver(app, stored, transport, meters, progress)
     with app.database.read() as connection:
         audit = count_deliveries(connection, stored.id)
         missing = tuple(list_missing_seeds(connection, app.settings.delivery.seeds)) if mails else ()
-    current = stored.edition.hash == edition.hash
-    return Published(stored, issue, problems, site, audit, tally, current, missing, told())
+    return Published(
+        stored, issue, problems, site, audit, tally, current=stored.edition.hash == edition.hash, missing_seeds=missing
+    )
+
+
+def _has_readers(app: App) -> bool:
+    """Return whether anybody reads: without readers nothing is fixed, since an audience of nobody would be final."""
+    with app.database.read() as connection:
+        return count_subscribers(connection)[SubscriberState.ACTIVE] > 0
 
 
 def _refuse_lookalike(app: App, edition: Edition) -> None:

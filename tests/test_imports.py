@@ -30,19 +30,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bounces": GROUND | {"bounces", "mail", "store"},
     "schedule": GROUND | {"schedule"},
     "site": GROUND | {"site", "issues", "render"},
-    "hubs": {"model"},
-    "telling": GROUND | {"site", "hubs"},
     "app": GROUND | {"secret", "signing", "issues", "render", "store", "delivery", "audience"},
     "indexing": GROUND | {"app", "issues", "render", "store"},
-    "publishing": GROUND | {"app", "indexing", "issues", "render", "site", "store", "delivery", "mail", "telling"},
+    "committing": GROUND | {"app", "indexing", "render", "store", "mail"},
+    "publishing": GROUND | {"app", "committing", "issues", "render", "site", "store", "delivery", "mail"},
     "notifying": GROUND | {"app", "delivery", "render"},
-    "restoring": GROUND | {"app", "store", "delivery"},
     "previewing": GROUND | {"app", "publishing", "issues", "render", "site", "web"},
     "web": GROUND | {"web"},
     "cli": GROUND
     | {"cli", "app", "mail", "signing", "publishing", "previewing", "notifying", "indexing"}
-    | {"audience", "issues", "store", "site"}
-    | {"restoring", "schedule", "telling"},
+    | {"audience", "issues", "store", "site"},
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 
 from newsletter.app import App
-from newsletter.cli.site import say_untold
 from newsletter.cli.status import format_audit, format_control
 from newsletter.cli.terminal import count, print_json, print_problems, short, show_progress
 from newsletter.cli.words import parse_name
@@ -73,10 +72,11 @@ def _report(app: App, done: Published) -> None:
         _line("", f"{seed} is a seed (delivery.seeds) and no active reader: it gets no mail")
     for path in done.site.left_alone:
         _line("", f"{short(path)} is yours and was left alone")
-    for hub in done.untold:
-        _line("hub", say_untold(hub))
     _line("mail", _mail(app, done))
     _line("audit", format_audit(done.audit))
+    if done.audit.excluded:
+        _line("", "excluded: nothing in it is for these readers, or they are paused:")
+        _line("", f"newsletter status {done.stored.edition.slug}")
     if done.audit.unknown:
         _line("", "unknown: the server's last answer was not heard, so these readers may or may not have it:")
         _line("", f"newsletter unknown list {done.stored.edition.slug}")
@@ -90,7 +90,9 @@ def _mail(app: App, done: Published) -> str:
         return "there are no readers yet. Add some (newsletter subscribers add ADDRESS) and publish again to mail them"
     where = app.settings.smtp.host or f"{short(app.settings.outbox.folder)}/{done.stored.edition.slug}/"
     text = f"{count(tally.sent, 'mail')} sent now → {where}"
-    if not tally.done and not audit.open:
+    if not audit.audience:
+        text = "no reader wants each issue; who reads weekly or monthly gets it then"
+    elif not tally.done and not audit.open:
         text = f"nobody is left to be mailed; see {where}"
     if not tally.control.runs:
         text += f"; {format_control(done.stored.edition.slug, tally.control)}"
@@ -130,7 +132,6 @@ def _summarise(done: Published) -> dict[str, object]:
             "written": site.written,
             "unchanged": site.unchanged,
             "removed": site.removed,
-            "untold": [asdict(hub) for hub in done.untold],
         },
         "mail": asdict(done.tally) if done.tally else None,
         "audit": {**asdict(done.audit), "holds": done.audit.holds},

@@ -11,13 +11,15 @@ from newsletter.cli.words import parse_name
 from newsletter.errors import NotFoundError, UsageError
 from newsletter.model.control import Control, ControlState
 from newsletter.model.delivery import Audit, DeliveryState, Reply, ReplyCount
+from newsletter.model.edition import EditionKind
 from newsletter.store.deliveries import count_deliveries, count_replies, list_deliveries
-from newsletter.store.editions import EditionLine, list_editions
+from newsletter.store.editions import EditionLine, list_editions, list_named
 
 EPILOG = """\b
 Examples:
   newsletter status                 the newest editions
-  newsletter status 2024-05-25      one edition, with the servers' reasons
+  newsletter status 2024-05-25      one edition, with the servers' reasons and why readers are excluded
+  newsletter status weekly-2024-W21 what a week brought (newsletter rollup)
   newsletter status 2024-05-25 --list failed      who, and what their servers said
   newsletter status --json          for machines
 
@@ -25,7 +27,7 @@ Exit code 1 says that an audit does not hold: some reader is not accounted for.
 """
 
 COLOURS = {"sent": "green", "deferred": "yellow", "failed": "red", "unknown": "magenta"}
-PARTS = ("sent", "queued", "deferred", "failed", "cancelled", "unknown")
+PARTS = ("sent", "queued", "deferred", "failed", "cancelled", "unknown", "excluded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,9 @@ class _Line:
 def command(config: Path | None, name: str | None, limit: int, listed: str | None, as_json: bool) -> int:
     """Say for each edition where every reader due at publish stands.
 
-    audience = sent + queued + deferred + failed + cancelled + unknown, at any time. An unknown reader's server was
-    given the whole mail and its answer was not heard: he may have it.
+    audience = sent + queued + deferred + failed + cancelled + unknown + excluded, at any time. An unknown reader's
+    server was given the whole mail and its answer was not heard: he may have it. Excluded readers were due, but there
+    was nothing for them in it, or they are paused.
     """
     if listed and not name:
         raise UsageError("--list goes with the DATE of an issue.")
@@ -67,11 +70,9 @@ def command(config: Path | None, name: str | None, limit: int, listed: str | Non
 
 def _load(app: App, name: str | None, limit: int) -> list[_Line]:
     with app.database.read() as connection:
-        editions = list_editions(connection, None if name else limit)
-        if name:
-            editions = [edition for edition in editions if name in (edition.slug, str(edition.issue_date))]
-            if not editions:
-                raise NotFoundError(f"{name} was never published. `newsletter status` lists what was.")
+        editions = list_named(connection, name) if name else list_editions(connection, limit)
+        if name and not editions:
+            raise NotFoundError(f"{name} was never published. `newsletter status` lists what was.")
         return [
             _Line(
                 edition,
@@ -118,7 +119,8 @@ def _print(lines: list[_Line]) -> None:
             state = "frozen: nobody has been mailed; publish it again to go on"
         revision = f", revision {edition.revision}" if edition.revision > 1 else ""
         click.echo(f"{click.style(edition.slug, bold=True)}  {edition.title}")
-        click.echo(f"    {state}{revision}")
+        kind = "" if edition.kind is EditionKind.ISSUE else f"{edition.kind} roll-up, "
+        click.echo(f"    {kind}{state}{revision}")
         if not edition.control.runs:
             click.echo(f"    {click.style(format_control(edition.slug, edition.control), fg='yellow', bold=True)}")
         click.echo(f"    {format_audit(line.audit)}")

@@ -12,10 +12,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, TypeVar
 
 from newsletter.config import Settings
@@ -24,7 +23,6 @@ from newsletter.delivery.compose import make_compose
 from newsletter.delivery.desk import Desk, Tally
 from newsletter.delivery.engine import Engine
 from newsletter.delivery.exchange import Result
-from newsletter.delivery.fence import Fence
 from newsletter.delivery.journal import Journal, load_boot_id
 from newsletter.delivery.lanes import Lane, Mail, Transport
 from newsletter.delivery.meter import Meters
@@ -40,8 +38,8 @@ from newsletter.model.delivery import Delivery, DeliveryState, Outcome
 from newsletter.model.edition import Edition
 from newsletter.store.database import Database
 from newsletter.store.editions import StoredEdition
-from newsletter.store.fences import open_ledger
 from newsletter.store.paces import load_paces
+from newsletter.store.variants import load_variant
 
 TEST_PREFIX = "[Test] "
 
@@ -95,32 +93,29 @@ def send_edition(
     meters = meters or make_meters(clock)
     with database.read() as connection:
         meters.adopt(load_paces(connection))
-    compose = make_compose(stored.edition, stored.published_at, keys.links, keys.mail)
+
+    def load(number: int) -> Edition:
+        with database.read() as connection:
+            return load_variant(connection, stored.id, stored.edition, number)
+
+    compose = make_compose(stored.edition, stored.published_at, keys.links, keys.mail, load)
     rules, boot = settings.delivery, load_boot_id()
-    with closing(open_fence(database, rules.journal, stored.edition.slug)) as fence:
-        recovered = recover(database, rules.journal, boot, rules, clock(), is_dead_owner)
-        owner = load_owner(secrets.token_hex(4))
-        journal = Journal.create(rules.journal, owner, name_ledger(database), boot, rules.claim_ahead)
-        lease = timedelta(seconds=2 * (_COMMANDS_PER_MAIL * settings.smtp.timeout + settings.smtp.data_timeout))
-        desk = Desk(
-            ledger=Ledger(database, journal, fence, stored.id, owner, lease, rules.claim_ahead, clock),
-            transport=transport,
-            rules=rules,
-            compose=compose,
-            jitter=lambda: random.uniform(0.8, 1.2),  # noqa: S311 - spreads load, protects nothing
-            drain=timedelta(seconds=rules.drain_seconds),
-            on_progress=on_progress,
-            meters=meters,
-            pace=settings.pace,
-        )
-        return _run(_send(desk, recovered))
-
-
-def open_fence(database: Database, folder: Path, slug: str) -> Fence:
-    """Take an issue's place at the fence. Raises StoreError for a database that was restored and not compared."""
-    with database.transaction() as connection:
-        mark = open_ledger(connection, secrets.token_hex(16), secrets.token_hex(16))
-    return Fence.open(folder, mark, slug)
+    recovered = recover(database, rules.journal, boot, rules, clock(), is_dead_owner)
+    owner = load_owner(secrets.token_hex(4))
+    journal = Journal.create(rules.journal, owner, name_ledger(database), boot, rules.claim_ahead)
+    lease = timedelta(seconds=2 * (_COMMANDS_PER_MAIL * settings.smtp.timeout + settings.smtp.data_timeout))
+    desk = Desk(
+        ledger=Ledger(database, journal, stored.id, owner, lease, rules.claim_ahead, clock),
+        transport=transport,
+        rules=rules,
+        compose=compose,
+        jitter=lambda: random.uniform(0.8, 1.2),  # noqa: S311 - spreads load, protects nothing
+        drain=timedelta(seconds=rules.drain_seconds),
+        on_progress=on_progress,
+        meters=meters,
+        pace=settings.pace,
+    )
+    return _run(_send(desk, recovered))
 
 
 async def _send(desk: Desk, recovered: int) -> Tally:

@@ -4,6 +4,9 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
+from enum import StrEnum
+
+from newsletter.model.subscriber import Cadence
 
 TOKEN_WIDTH = 32
 """Characters of a personal token, always: a frame is encoded once and each reader's bytes are spliced in."""
@@ -17,6 +20,19 @@ PREFERENCES_FIELD = "qqpreferencesfieldqqqqqqqqqqqqqq"
 PERSONAL_FIELDS = (UNSUBSCRIBE_FIELD, PREFERENCES_FIELD)
 
 assert all(len(name) == TOKEN_WIDTH for name in PERSONAL_FIELDS)  # noqa: S101 - a slip here would shift every mail
+
+
+class EditionKind(StrEnum):
+    """What an edition is made from: one issue, or what a week or a month of issues brought."""
+
+    ISSUE = "issue"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+    @property
+    def cadence(self) -> Cadence:
+        """Return whose mail it is: readers of this cadence are due it."""
+        return Cadence.EACH if self is EditionKind.ISSUE else Cadence(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from newsletter.model.issue import Issue
 from newsletter.render.environment import in_language, render_template
 from newsletter.render.maths import render_plain_title
 from newsletter.render.text import render_summary
-from newsletter.render.view import Form, HtmlForm, TextForm, compose_view, one_line
-from newsletter.urls import issue_url, unsubscribe_url
+from newsletter.render.view import Form, HtmlForm, MailView, TextForm, compose_view, one_line
+from newsletter.urls import issue_url
 
 HTML_TEMPLATE = "email/issue.html"
 TEXT_TEMPLATE = "email/issue.txt"
@@ -32,21 +32,19 @@ PREHEADER_LENGTH = 140
 _PRE = re.compile(r"(<pre\b.*?</pre>)", re.DOTALL)
 
 
-def render_edition(issue: Issue, settings: Settings, environment: Environment) -> Edition:
-    """Return the edition of an issue. Raises NewsletterError, with file and line, for a template that fails."""
+def render_edition(issue: Issue, settings: Settings, environment: Environment, *, chosen: bool = False) -> Edition:
+    """Return the edition of an issue, or of the sections that some readers chose of it.
+
+    Raises NewsletterError, with file and line, for a template that fails.
+    """
     subject = render_plain_title(one_line(issue.title))
     preheader = _preheader(issue)
     page_url = issue_url(settings.publication.url, issue.slug)
     environment = in_language(environment, issue.language)
 
-    def fill(template: str, form: Form) -> str:
-        view = compose_view(issue, settings, form, subject, preheader)
-        shown = render_template(environment, template, {"mail": view})
-        return _with_way_out(shown, unsubscribe_url(settings.publication.url), template)
+    def view(form: Form) -> MailView:
+        return compose_view(issue, settings, form, subject, preheader, chosen=chosen)
 
-    html = fill(HTML_TEMPLATE, HtmlForm(issue.references, page_url))
-    text = fill(TEXT_TEMPLATE, TextForm(issue.references, page_url))
-    styles = render_template(environment, INLINE_STYLES, {})
     return Edition(
         slug=issue.slug,
         issue_date=issue.date,
@@ -55,10 +53,21 @@ def render_edition(issue: Issue, settings: Settings, environment: Environment) -
         preheader=preheader,
         language=issue.language,
         page_url=page_url,
-        html=finish_html(html, styles),
-        text=finish_text(text),
+        html=fill_html(HTML_TEMPLATE, view(HtmlForm(issue.references, page_url)), environment),
+        text=fill_text(TEXT_TEMPLATE, view(TextForm(issue.references, page_url)), environment),
         sender=sender_of(settings),
     )
+
+
+def fill_html(template: str, view: MailView, environment: Environment) -> str:
+    """Return a mail's HTML part, its styles in the elements. Raises NewsletterError as `render_edition`."""
+    shown = _with_way_out(render_template(environment, template, {"mail": view}), view, template)
+    return finish_html(shown, render_template(environment, INLINE_STYLES, {}))
+
+
+def fill_text(template: str, view: MailView, environment: Environment) -> str:
+    """Return a mail's text part. Raises NewsletterError as `render_edition`."""
+    return finish_text(_with_way_out(render_template(environment, template, {"mail": view}), view, template))
 
 
 def sender_of(settings: Settings) -> Sender:
@@ -100,18 +109,19 @@ def _preheader(issue: Issue) -> str:
     """Return what an inbox shows beside the subject: the subtitle, else the intro's beginning, else leading titles."""
     titles = " · ".join(entry.title for entry in issue.entries)
     said = issue.subtitle or render_summary(issue.intro, issue.references) or titles
-    return _shorten(render_plain_title(one_line(said)))
+    return shorten_preheader(render_plain_title(one_line(said)))
 
 
-def _shorten(text: str) -> str:
+def shorten_preheader(text: str) -> str:
+    """Return a preheader's beginning, cut between words."""
     if len(text) <= PREHEADER_LENGTH:
         return text
     kept, blank, _ = text[:PREHEADER_LENGTH].rpartition(" ")
     return f"{kept if blank else text[: PREHEADER_LENGTH - 1]}…".replace(" ·…", "…")
 
 
-def _with_way_out(shown: str, way_out: str, template: str) -> str:
-    if way_out not in shown:
+def _with_way_out(shown: str, view: MailView, template: str) -> str:
+    if view.unsubscribe_url not in shown:
         raise NewsletterError(
             f"{template}: the template shows no way to unsubscribe, which bulk mail must have. "
             "Put {{ mail.unsubscribe_url }} into it."

@@ -51,7 +51,7 @@ class FieldView:
 class EntryView:
     """An entry; `number` counts from 1 through the whole issue, `more_authors` are those not named in `authors`.
 
-    `links` are what its text refers to by number; empty in HTML.
+    `links` are what its text refers to by number; empty in HTML. `origin` is, in a roll-up, the issue it is from.
     """
 
     number: int
@@ -64,11 +64,23 @@ class EntryView:
     lead: str
     fields: tuple[FieldView, ...]
     links: tuple[Link, ...]
+    origin: "Origin | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The issue that an entry is from."""
+
+    day: date
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
 class SectionView:
-    """A section; `url` is its place on the issue's page, `empty` tells that there is nothing in it."""
+    """A section; `url` is its place on the issue's page, `empty` tells that there is nothing in it.
+
+    `more` entries are left out of a roll-up that would be too large.
+    """
 
     title: str
     url: str
@@ -76,11 +88,16 @@ class SectionView:
     links: tuple[Link, ...]
     entries: tuple[EntryView, ...]
     empty: bool
+    more: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class MailView:
-    """A whole mail; strings are plain text unless they are Markup. Addresses are absolute."""
+    """A whole mail; strings are plain text unless they are Markup. Addresses are absolute.
+
+    `selection` names the sections that its readers chose, when that isn't everything. `issues` are what a roll-up is
+    made from.
+    """
 
     subject: str
     preheader: str
@@ -103,6 +120,8 @@ class MailView:
     feed_url: str
     unsubscribe_url: str
     preferences_url: str
+    selection: tuple[str, ...] = ()
+    issues: tuple[Origin, ...] = ()
 
 
 class Form(Protocol):
@@ -176,8 +195,13 @@ _SECTION_LEVEL = 2
 _ENTRY_LEVEL = 3
 
 
-def compose_view(issue: Issue, settings: Settings, form: Form, subject: str, preheader: str) -> MailView:
-    """Return everything the mail's template shows, in reading order so that links are numbered in it."""
+def compose_view(
+    issue: Issue, settings: Settings, form: Form, subject: str, preheader: str, *, chosen: bool = False
+) -> MailView:
+    """Return everything the mail's template shows, in reading order so that links are numbered in it.
+
+    `chosen`: these are the sections that its readers chose, and not the whole issue.
+    """
     publication, base = settings.publication, settings.publication.url
     intro = form.body(issue.intro, 1)
     return MailView(
@@ -202,6 +226,7 @@ def compose_view(issue: Issue, settings: Settings, form: Form, subject: str, pre
         feed_url=f"{base}/{RSS_PATH}",
         unsubscribe_url=unsubscribe_url(base),
         preferences_url=preferences_url(base),
+        selection=_name_sections(issue, settings, form) if chosen else (),
     )
 
 
@@ -218,6 +243,11 @@ def shown_sections(sections: Iterable[Section], empty_sections: Literal["show", 
 def is_empty(section: Section) -> bool:
     """Return whether a section has neither entries nor text of its own."""
     return not section.entries and not section.intro
+
+
+def _name_sections(issue: Issue, settings: Settings, form: Form) -> tuple[str, ...]:
+    shown = shown_sections(issue.sections, settings.issues.empty_sections)
+    return tuple(form.title(section.title) for section in shown)
 
 
 def _sections(issue: Issue, settings: Settings, form: Form) -> Iterable[SectionView]:
@@ -242,9 +272,9 @@ def _entry(entry: Entry, number: int, form: Form) -> EntryView:
     return EntryView(
         number=number,
         title=form.title(entry.title),
-        url=_address(entry.url) or (_address(identifier.url) if identifier else ""),
-        identifier=Link(identifier.label, identifier.url) if identifier and _address(identifier.url) else None,
-        code_url=_address(entry.code_url),
+        url=web_address(entry.url) or (web_address(identifier.url) if identifier else ""),
+        identifier=Link(identifier.label, identifier.url) if identifier and web_address(identifier.url) else None,
+        code_url=web_address(entry.code_url),
         authors=tuple(map(one_line, authors)),
         more_authors=len(entry.authors) - len(authors),
         lead=lead,
@@ -258,5 +288,6 @@ def _named(authors: Sequence[str], limit: int | None) -> Sequence[str]:
     return authors if limit is None or len(authors) <= limit else authors[: limit - 1]
 
 
-def _address(url: str) -> str:
+def web_address(url: str) -> str:
+    """Return an address that a reader may follow, or nothing."""
     return url if re.fullmatch(r"https?://[^\s<>\"]+", url) else ""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from newsletter.render.content import Card, Listed
+from newsletter.render.content import Card
 from newsletter.site.files import is_safe_path
 
 FORMAT = 2
@@ -115,7 +115,8 @@ def _card_values(card: Card) -> dict[str, Any]:
         "title": card.title,
         "summary": card.summary,
         "language": card.language,
-        "contents": card.contents,
+        "sections": card.sections,
+        "papers": card.papers,
         "source_hash": card.source_hash,
         "published_at": card.published_at.isoformat(),
         "updated_at": card.updated_at.isoformat(),
@@ -129,10 +130,8 @@ def _parse_card(slug: str, values: Mapping[str, Any]) -> Card:
         title=str(values["title"]),
         summary=str(values["summary"]),
         language=str(values["language"]),
-        contents=tuple(
-            (str(title), tuple(Listed(str(work), str(anchor), str(name)) for work, anchor, name in entries))
-            for title, entries in values["contents"]
-        ),
+        sections=tuple((str(title), int(count)) for title, count in values["sections"]),
+        papers=tuple(map(str, values["papers"])),
         source_hash=str(values["source_hash"]),
         published_at=datetime.fromisoformat(values["published_at"]),
         updated_at=datetime.fromisoformat(values["updated_at"]),

@@ -51,6 +51,8 @@ def _is(state: DeliveryState) -> ColumnElement[bool]:
 _RESTING = case((deliveries.c.next_attempt_at.is_(None), DeliveryState.QUEUED), else_=DeliveryState.DEFERRED)
 """The state that a claimed row came from."""
 
+_EXPLAINED = (DeliveryState.FAILED, DeliveryState.DEFERRED, DeliveryState.UNKNOWN, DeliveryState.EXCLUDED)
+
 _AGAIN = (DeliveryState.DEFERRED, DeliveryState.QUEUED)
 
 _SETTLED = tuple(
@@ -227,11 +229,12 @@ def count_deliveries(connection: Connection, edition_id: int) -> Audit:
 
 
 def count_replies(connection: Connection, edition_id: int, limit: int = 20) -> list[ReplyCount]:
-    """Return why readers of an edition failed, wait, or are unknown: the `limit` most frequent answers, most first."""
-    grouped = (deliveries.c.state, deliveries.c.reply_code, deliveries.c.reply_enhanced)
+    """Return why readers of an edition failed, wait, are unknown or excluded: the `limit` most frequent, most first."""
+    ours = case((_is(DeliveryState.EXCLUDED), deliveries.c.reply_text), else_="")  # servers write each as they please
+    grouped = (deliveries.c.state, deliveries.c.reply_code, deliveries.c.reply_enhanced, ours)
     statement = (
-        select(*grouped, func.min(deliveries.c.reply_text), func.count())
-        .where(deliveries.c.edition_id == edition_id, deliveries.c.state.in_(["failed", "deferred", "unknown"]))
+        select(*grouped[:3], func.min(deliveries.c.reply_text), func.count())
+        .where(deliveries.c.edition_id == edition_id, deliveries.c.state.in_(_EXPLAINED))
         .group_by(*grouped)
         .order_by(func.count().desc(), *grouped)
         .limit(limit)

@@ -12,26 +12,25 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Row,
-    Select,
-    insert,
-    literal,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Executable, Row, Select, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 
 from newsletter.errors import ChangedError, NotFoundError, UsageError
 from newsletter.model.control import Control, ControlState
-from newsletter.model.edition import Edition, PublishedIssue, Sender
-from newsletter.store.fences import hold_fenced
-from newsletter.store.schema import deliveries, editions, revisions, subscribers
+from newsletter.model.edition import Edition, EditionKind, PublishedIssue, Sender
+from newsletter.model.variant import Allotment, Rendering
+from newsletter.store.dues import insert_dues, renew_dues
+from newsletter.store.repeats import take_out_repeats
+from newsletter.store.schema import deliveries, editions, revisions
 from newsletter.store.staging import choose_stage
-from newsletter.store.suppression import is_suppressed
+from newsletter.store.variants import (
+    UnpreparedError,
+    add_variants,
+    drop_variants,
+    number_shares,
+    write_works,
+)
 
 
 class EditionState(StrEnum):
@@ -52,6 +51,7 @@ class StoredEdition:
     published_at: datetime
     updated_at: datetime
     audience: int | None
+    kind: EditionKind = EditionKind.ISSUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,24 +67,33 @@ class EditionLine:
     published_at: datetime
     audience: int | None
     control: Control
+    kind: EditionKind = EditionKind.ISSUE
 
 
-_LINE_NAMES = ("id", "slug", "issue_date", "title", "state", "revision", "published_at", "audience")
+NOTHING_CHOSEN = Allotment()
+"""Enough where no reader has chosen topics."""
+
+_LINE_NAMES = ("id", "slug", "issue_date", "title", "state", "revision", "published_at", "audience", "kind")
 _LINE = tuple(editions.c[name] for name in (*_LINE_NAMES, "control", "control_reason", "control_at"))
 
 
-def freeze_edition(connection: Connection, edition: Edition, source: str, now: datetime) -> StoredEdition:
+def freeze_edition(
+    connection: Connection, edition: Edition, source: str, now: datetime, kind: EditionKind = EditionKind.ISSUE
+) -> StoredEdition:
     """Freeze an edition before the world sees it, and return the one that counts.
 
     New: it is stored, and `published_at` is `now` for good. Frozen before and never mailed: it takes the new contents
     and keeps its `published_at`. Published before from the same source: the stored edition is returned untouched, so
-    that whoever is left gets the same bytes. Published from another source: raises ChangedError with the diff.
+    that whoever is left gets the same bytes. Published from another source: raises ChangedError with the diff. Raises
+    UsageError for a slug that an edition of another kind has.
     """
     row = _lock(connection, edition.slug)
     if row is None:
-        if _insert(connection, edition, source, now):
+        if _insert(connection, edition, source, now, kind):
             return _load(connection, edition.slug)
         row = _lock(connection, edition.slug)  # another process was faster
+    if row is not None and row.kind != kind:
+        raise UsageError(f"{edition.slug} is the name of the {row.kind} edition of {row.issue_date}: choose another.")
     if row is not None and row.state == EditionState.PUBLISHED:
         _check_unchanged(edition.slug, _current_source(connection, row), source)
     elif row is not None:
@@ -95,7 +104,8 @@ def freeze_edition(connection: Connection, edition: Edition, source: str, now: d
 def correct_edition(connection: Connection, edition: Edition, source: str, now: datetime) -> StoredEdition:
     """Add a revision for the site and feeds; the mail stays as it was sent, and nobody is mailed.
 
-    As long as no mail has been begun at all, the mail takes the correction, too.
+    As long as no mail has been begun at all, the mail takes the correction, too, and its variants are to be made and
+    given anew (`renew_shares`).
 
     The same source again changes nothing; an edition that was never mailed is frozen anew. Raises NotFoundError for an
     issue that was never published, UsageError for a changed date: it orders the archive and the feeds for good.
@@ -121,26 +131,65 @@ def correct_edition(connection: Connection, edition: Edition, source: str, now: 
 
 
 def publish_edition(
-    connection: Connection, edition_id: int, now: datetime, seeds: Iterable[str] = (), share: float = 0.0
+    connection: Connection,
+    edition_id: int,
+    now: datetime,
+    seeds: Iterable[str] = (),
+    share: float = 0.0,
+    allotment: Allotment = NOTHING_CHOSEN,
 ) -> int:
     """Write a delivery for each reader due, fix the audience and return it: the commit instant of a publish.
 
-    Due is who is active and not suppressed at this moment. Their stage is fixed, too: readers with an address among
-    `seeds` go first, then a `share` (0 to 1) of the others, spread over the list and another one each time.
-    Idempotent: a published edition keeps its audience, and whoever joins later gets the next one. Raises NotFoundError.
+    Due is who is active, not suppressed and reads at the edition's cadence at this moment. What he gets is fixed, too:
+    by `allotment` his variant, which must be there (`store.variants`), or a row `excluded` that says why there is
+    nothing for him, or that he is paused. So is the stage: readers with an address among `seeds` go first, then a
+    `share` (0 to 1) of the others, spread over the list and another one each time. Idempotent: a published edition
+    keeps its audience, and whoever joins later gets the next one. Raises NotFoundError, and UnpreparedError when
+    somebody's choice was not planned for; nothing may be kept then.
     """
     row = connection.execute(select(editions).where(editions.c.id == edition_id).with_for_update()).one_or_none()
     if row is None:
         raise NotFoundError(f"There is no edition with the number {edition_id}.")
     if row.state == EditionState.PUBLISHED:
         return int(row.audience)
-    names = ["edition_id", "subscriber_id", "address", "name", "state", "attempts", "queued_at", "stage"]
-    rows = insert(deliveries).from_select(names, _due(edition_id, now, choose_stage(edition_id, seeds, share)))
-    audience = connection.execute(rows.execution_options(preserve_rowcount=True)).rowcount
+    cadence, stage = EditionKind(row.kind).cadence, choose_stage(edition_id, seeds, share)
+    numbers = number_shares(connection, edition_id, allotment.shares)
+    _write_dues(connection, insert_dues(connection, edition_id, cadence, now, stage, numbers))
+    write_works(connection, edition_id, 0, allotment.works)
+    if allotment.reduce:
+        keys = {share.key for share in allotment.shares.values()}
+        take_out_repeats(connection, edition_id, now, allotment.works, keys, allotment.reduce)
+    rows = select(func.count()).select_from(deliveries).where(deliveries.c.edition_id == edition_id)
+    audience = int(connection.execute(rows).scalar_one())
     changes = {"state": EditionState.PUBLISHED, "audience": audience}
     connection.execute(update(editions).where(editions.c.id == edition_id).values(changes))
-    hold_fenced(connection, edition_id, now)
     return audience
+
+
+def renew_shares(
+    connection: Connection, edition_id: int, now: datetime, allotment: Allotment, renderings: Iterable[Rendering]
+) -> None:
+    """Give readers of a published edition their shares of its corrected contents, if none of its mail has been begun.
+
+    Who is due stays as it is; who is paused is seen anew. Raises UnpreparedError as `publish_edition`, whose word it
+    replaces.
+    """
+    if not _is_untouched(connection, edition_id):
+        return
+    drop_variants(connection, edition_id)
+    add_variants(connection, edition_id, renderings)
+    write_works(connection, edition_id, 0, allotment.works)
+    numbers = number_shares(connection, edition_id, allotment.shares)
+    _write_dues(connection, renew_dues(connection, edition_id, now, numbers))
+
+
+def _write_dues(connection: Connection, statement: Executable) -> None:
+    try:
+        connection.execute(statement)
+    except IntegrityError as error:
+        if "variant" in str(error.orig).partition("\n")[0]:  # NULL: nobody planned for this choice
+            raise UnpreparedError from None
+        raise
 
 
 def load_edition(connection: Connection, slug: str) -> StoredEdition | None:
@@ -159,7 +208,10 @@ def load_source(connection: Connection, slug: str) -> str:
 
 
 def list_published(connection: Connection) -> list[PublishedIssue]:
-    """Return what the site shows, newest first: every frozen or published issue, by date and then slug."""
+    """Return what the site shows, newest first: every frozen or published issue, by date and then slug.
+
+    Roll-ups are mail only.
+    """
     columns = (
         editions.c.slug,
         editions.c.issue_date,
@@ -167,7 +219,8 @@ def list_published(connection: Connection) -> list[PublishedIssue]:
         editions.c.published_at,
         editions.c.updated_at,
     )
-    return [PublishedIssue(*row) for row in connection.execute(_newest_first(_current(select(*columns))))]
+    issues = _newest_first(_current(select(*columns))).where(editions.c.kind == EditionKind.ISSUE)
+    return [PublishedIssue(*row) for row in connection.execute(issues)]
 
 
 def list_editions(connection: Connection, limit: int | None = None) -> list[EditionLine]:
@@ -176,8 +229,11 @@ def list_editions(connection: Connection, limit: int | None = None) -> list[Edit
 
 
 def find_edition(connection: Connection, name: str) -> EditionLine:
-    """Return the edition with this slug, or else of this date. Raises NotFoundError, UsageError for a date of two."""
-    lines = [line for line in list_editions(connection) if name in (line.slug, str(line.issue_date))]
+    """Return the edition with this slug, or else the issue of this date.
+
+    Raises NotFoundError, UsageError for a date of two.
+    """
+    lines = list_named(connection, name)
     exact = [line for line in lines if line.slug == name] or lines
     if not exact:
         raise NotFoundError(f"{name} was never published. `newsletter status` lists what was.")
@@ -187,31 +243,23 @@ def find_edition(connection: Connection, name: str) -> EditionLine:
     return exact[0]
 
 
+def list_named(connection: Connection, name: str) -> list[EditionLine]:
+    """Return the edition with this slug and the issues of this date; a roll-up goes by its slug alone."""
+    return [line for line in list_editions(connection) if name == line.slug or name == _date_of(line)]
+
+
+def _date_of(line: EditionLine) -> str:
+    return str(line.issue_date) if line.kind is EditionKind.ISSUE else ""
+
+
 def hash_source(source: str) -> str:
     """Return the SHA-256 (hex) of an issue file's text."""
     return sha256(source.encode()).hexdigest()
 
 
-def _due(edition_id: int, now: datetime, stage: ColumnElement[int]) -> Select[Any]:
-    return (
-        select(
-            literal(edition_id),
-            subscribers.c.id,
-            subscribers.c.address,
-            subscribers.c.name,
-            literal("queued"),
-            literal(0),
-            literal(now, deliveries.c.queued_at.type),
-            stage,
-        )
-        .where(subscribers.c.state == "active", ~is_suppressed(subscribers.c.address_key))
-        .order_by(subscribers.c.id)
-    )
-
-
-def _insert(connection: Connection, edition: Edition, source: str, now: datetime) -> bool:
+def _insert(connection: Connection, edition: Edition, source: str, now: datetime, kind: EditionKind) -> bool:
     """Store a new edition; return False if another process has stored one of that slug in the meantime."""
-    values = {**_contents(edition), "slug": edition.slug, "state": EditionState.FROZEN}
+    values = {**_contents(edition), "slug": edition.slug, "state": EditionState.FROZEN, "kind": kind}
     values |= {"published_at": now, "updated_at": now, "revision": 1}
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     statement = dialect.insert(editions).values(values).on_conflict_do_nothing().returning(editions.c.id)
@@ -224,6 +272,7 @@ def _insert(connection: Connection, edition: Edition, source: str, now: datetime
 
 def _refreeze(connection: Connection, row: Row[Any], edition: Edition, source: str, now: datetime) -> None:
     """Replace the contents of an edition that nobody was mailed; its first revision is replaced with it."""
+    drop_variants(connection, row.id)
     changed = _current_source(connection, row) != source
     values = {**_contents(edition), "updated_at": max(now, row.published_at) if changed else row.updated_at}
     connection.execute(update(editions).where(editions.c.id == row.id).values(values))
@@ -252,7 +301,7 @@ def _contents(edition: Edition) -> dict[str, Any]:
 
 def _is_untouched(connection: Connection, edition_id: int) -> bool:
     """Return whether no mail of an edition was ever begun, so that nobody can have its old contents."""
-    begun = or_(deliveries.c.state.not_in(["queued", "cancelled"]), deliveries.c.attempts > 0)
+    begun = or_(deliveries.c.state.not_in(["queued", "cancelled", "excluded"]), deliveries.c.attempts > 0)
     statement = select(deliveries.c.id).where(deliveries.c.edition_id == edition_id, begun).limit(1)
     return connection.execute(statement).one_or_none() is None
 
@@ -260,7 +309,8 @@ def _is_untouched(connection: Connection, edition_id: int) -> bool:
 def list_lookalikes(connection: Connection, edition: Edition) -> list[str]:
     """Return the slugs of other editions with this one's date and title: most likely the same issue, renamed."""
     same = (editions.c.issue_date == edition.issue_date) & (editions.c.title == edition.title)
-    statement = select(editions.c.slug).where(same, editions.c.slug != edition.slug)
+    others = (editions.c.slug != edition.slug) & (editions.c.kind == EditionKind.ISSUE)
+    statement = select(editions.c.slug).where(same, others)
     return [str(slug) for slug in connection.execute(statement.order_by(editions.c.slug)).scalars()]
 
 
@@ -288,14 +338,15 @@ def _load(connection: Connection, slug: str) -> StoredEdition:
 def _read(row: Row[Any]) -> StoredEdition:
     names = ("slug", "issue_date", "title", "subject", "preheader", "language", "page_url", "html", "text")
     edition = Edition(**{name: row._mapping[name] for name in names}, sender=Sender(**row.sender))
-    state = EditionState(row.state)
-    return StoredEdition(row.id, edition, state, row.revision, row.published_at, row.updated_at, row.audience)
+    state, kind = EditionState(row.state), EditionKind(row.kind)
+    return StoredEdition(row.id, edition, state, row.revision, row.published_at, row.updated_at, row.audience, kind)
 
 
 def _read_line(row: Row[Any]) -> EditionLine:
     plain = {name: row._mapping[name] for name in _LINE_NAMES}
     control = Control(ControlState(row.control), row.control_reason, row.control_at)
-    return EditionLine(**{**plain, "state": EditionState(row.state)}, control=control)
+    words = {"state": EditionState(row.state), "kind": EditionKind(row.kind)}
+    return EditionLine(**{**plain, **words}, control=control)
 
 
 def _current(statement: Select[Any]) -> Select[Any]:

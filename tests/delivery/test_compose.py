@@ -3,13 +3,15 @@
 import email
 import email.policy
 import sys
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import dkim
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
-from newsletter.delivery.compose import make_compose
+from newsletter.delivery.compose import FRAMES_KEPT, make_compose
 from newsletter.mail.dkim import RsaKey, SigningKeys, compose_record
 from newsletter.mail.token import Token
 from newsletter.mail.verp import read_envelope_sender
@@ -74,3 +76,71 @@ def test_what_is_the_same_for_everybody_is_kept_once(edition: Edition) -> None:
     shared = {id(piece) for piece in one.body} & {id(piece) for piece in two.body}
     own = sum(sys.getsizeof(piece) for piece in two.body if id(piece) not in shared)
     assert own < 2000 < sum(map(len, two.body))
+
+
+def vary(edition: Edition, number: int) -> Edition:
+    return replace(edition, html=edition.html.replace("Grüße", f"Grüße an {number}"))
+
+
+def test_a_reader_gets_the_variant_that_his_row_names(edition: Edition) -> None:
+    compose = make_compose(edition, NOW, KEY, None, lambda number: vary(edition, number))
+    bodies = [b"".join(compose(replace(ANN, variant=number)).body) for number in (0, 1, 2)]
+    messages = [email.message_from_bytes(body, policy=email.policy.default) for body in bodies]
+    texts = [str(message.get_body(("html",)).get_content()) for message in messages]  # type: ignore[union-attr]
+    assert ["Grüße an 1" in text for text in texts] == [False, True, False]
+    assert ["Grüße an 2" in text for text in texts] == [False, False, True]
+    assert len({str(message["Message-ID"]) for message in messages}) == 1  # one edition, one reader
+
+
+def test_a_variant_is_signed_as_the_edition_is(edition: Edition) -> None:
+    private = generate_private_key(65537, 2048)
+    keys = SigningKeys("example.org", RsaKey("news", private))
+    compose = make_compose(edition, NOW, KEY, keys, lambda number: vary(edition, number))
+    message = b"".join(compose(replace(ANN, variant=3)).body)
+    assert dkim.verify(message, dnsfunc=lambda name, timeout=5: compose_record(private).encode())
+
+
+def test_a_variant_is_loaded_and_encoded_once_however_many_threads_ask(edition: Edition) -> None:
+    loaded: list[int] = []
+
+    def load(number: int) -> Edition:
+        loaded.append(number)
+        return vary(edition, number)
+
+    compose = make_compose(edition, NOW, KEY, None, load)
+    rows = [replace(ANN, id=at, subscriber_id=at, variant=at % 5) for at in range(1, 400)]
+    with ThreadPoolExecutor(8) as pool:
+        mails = list(pool.map(compose, rows))
+    assert sorted(loaded) == [1, 2, 3, 4]
+    assert all(
+        f"an {row.variant}".encode() in b"".join(mail.body)
+        for row, mail in zip(rows, mails, strict=True)
+        if row.variant
+    )
+
+
+def test_two_hundred_variants_cost_the_memory_of_two_hundred_and_not_of_each_reader(edition: Edition) -> None:
+    large = replace(edition, html=f"{edition.html}<p>{'words ' * 5000}</p>")
+    compose = make_compose(large, NOW, KEY, None, lambda number: vary(large, number))
+    tracemalloc.start()
+    kept = [compose(replace(ANN, id=at, variant=1 + at)) for at in range(200)]
+    frames, _ = tracemalloc.get_traced_memory()
+    kept += [compose(replace(ANN, id=at, variant=1 + at % 200)) for at in range(2000)]
+    everything, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    size = len(b"".join(kept[0].body))
+    assert 200 * size < frames < 200 * size * 1.3
+    assert everything - frames < 2000 * 3000 < 2000 * size / 5
+
+
+def test_of_more_variants_than_are_kept_the_latest_are(edition: Edition) -> None:
+    loaded: list[int] = []
+
+    def load(number: int) -> Edition:
+        loaded.append(number)
+        return vary(edition, number)
+
+    compose = make_compose(edition, NOW, KEY, None, load)
+    for number in (*range(1, FRAMES_KEPT + 2), FRAMES_KEPT + 1, 1):
+        compose(replace(ANN, variant=number))
+    assert loaded == [*range(1, FRAMES_KEPT + 2), 1]
