@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from newsletter.audience.reception import Reception
+    from newsletter.bounces.intake import Desk
     from newsletter.delivery.publish import Keys
     from newsletter.store.database import Database
 
@@ -71,6 +72,30 @@ class App:
         offer = Offer(topics, tuple(list_languages(catalogues_of(self.environment))))
         write = make_letter_writer(self.settings, self.environment)
         return Reception(self.link_keys, self.settings.joining, write, offer)
+
+    @cached_property
+    def intake(self) -> "Desk":
+        """Return what mail that comes back is met with."""
+        from newsletter.bounces.intake import Desk
+        from newsletter.bounces.letters import Letters
+        from newsletter.mail.reports.read import Ours
+        from newsletter.render.edition import sender_of
+        from newsletter.render.letters import make_letter_writer
+        from newsletter.store.database import read_clock
+
+        settings = self.settings
+        sender = sender_of(settings)
+        write = make_letter_writer(settings, self.environment)
+        editor = settings.bounces.forward_to or sender.reply_to or sender.address
+        letters = Letters(write, self.link_keys[0], editor, settings.publication.language)
+        ours = Ours(self.link_keys, sender.bounce_domain, sender.unsubscribe_address)
+        return Desk(self.database, ours, settings.bounces, letters, read_clock)
+
+    def imap_password(self) -> str:
+        """Return the password of the mailbox that bounces come to. Raises UsageError where there is none."""
+        from newsletter.secret import load_imap_password
+
+        return load_imap_password(self.settings.bounces)
 
     def issue_files(self) -> Sequence[Path]:
         """Return every issue file, oldest first."""

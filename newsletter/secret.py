@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from newsletter.config import Smtp
+from newsletter.config import Bounces, Smtp
 from newsletter.errors import NewsletterError, UsageError
 
 PASSWORD_VARIABLE = "NEWSLETTER_SMTP_PASSWORD"  # noqa: S105 - a variable's name, not a password
+IMAP_PASSWORD_VARIABLE = "NEWSLETTER_IMAP_PASSWORD"  # noqa: S105 - same
 
 MIN_KEY_LENGTH = 32
 """Bytes of key material that a secret file must hold."""
@@ -68,12 +69,29 @@ def load_password(smtp: Smtp, environ: Mapping[str, str] = os.environ, number: i
         raise UsageError(
             f"{table}.user is {smtp.user!r}, but there is no password: set {variable} or {table}.password_file."
         )
+    return read_password(smtp.password_file, f"{table}.password_file")
+
+
+def load_imap_password(bounces: Bounces, environ: Mapping[str, str] = os.environ) -> str:
+    """Return the password of the mailbox that bounces come to. Raises UsageError and NewsletterError likewise."""
+    if environ.get(IMAP_PASSWORD_VARIABLE):
+        return environ[IMAP_PASSWORD_VARIABLE]
+    if bounces.imap_password_file is None:
+        raise UsageError(
+            f"bounces.imap_user is {bounces.imap_user!r}, but there is no password: set {IMAP_PASSWORD_VARIABLE} or "
+            "bounces.imap_password_file."
+        )
+    return read_password(bounces.imap_password_file, "bounces.imap_password_file")
+
+
+def read_password(path: Path, key: str) -> str:
+    """Return the password in a small file; `key` is its name in the config. Raises NewsletterError without one."""
     try:
-        password = read_secret(smtp.password_file, f"{table}.password_file").decode()
+        password = read_secret(path, key).decode()
     except UnicodeDecodeError:
-        raise NewsletterError(f"{smtp.password_file}: {table}.password_file is not UTF-8 text.") from None
+        raise NewsletterError(f"{path}: {key} is not UTF-8 text.") from None
     if not password:
-        raise NewsletterError(f"{smtp.password_file}: {table}.password_file is empty; write the password into it.")
+        raise NewsletterError(f"{path}: {key} is empty; write the password into it.")
     return password
 
 

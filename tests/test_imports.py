@@ -30,7 +30,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bounces": GROUND | {"bounces", "mail", "store"},
     "schedule": GROUND | {"schedule"},
     "site": GROUND | {"site", "issues", "render"},
-    "app": GROUND | {"secret", "signing", "issues", "render", "store", "delivery", "audience"},
+    "app": GROUND
+    | {"audience"}
+    | {"bounces"}
+    | {"delivery"}
+    | {"issues"}
+    | {"mail"}
+    | {"render"}
+    | {"secret"}
+    | {"signing"}
+    | {"store"},
     "indexing": GROUND | {"app", "issues", "render", "store"},
     "committing": GROUND | {"app", "indexing", "render", "store", "mail"},
     "publishing": GROUND | {"app", "committing", "issues", "render", "site", "store", "delivery", "mail"},
@@ -38,8 +47,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "previewing": GROUND | {"app", "publishing", "issues", "render", "site", "web"},
     "web": GROUND | {"web"},
     "cli": GROUND
-    | {"cli", "app", "mail", "signing", "publishing", "previewing", "notifying", "indexing"}
-    | {"audience", "issues", "store", "site"},
+    | {"app"}
+    | {"audience"}
+    | {"bounces"}
+    | {"cli"}
+    | {"indexing"}
+    | {"issues"}
+    | {"mail"}
+    | {"notifying"}
+    | {"previewing"}
+    | {"publishing"}
+    | {"signing"}
+    | {"site"}
+    | {"store"},
     "__main__": {"cli"},
     "__init__": set(),
 }
@@ -77,6 +97,8 @@ ONE_DOOR = {
     "email_validator": "mail/address.py",
     "flufl": "mail/reports/fallback.py",
     "yaml": "issues/",
+    "imap_tools": "bounces/mailbox.py",
+    "aiosmtpd": "bounces/listener.py",
     "unicodeit": "render/",
     "latex2mathml": "render/",
     "brotli": "site/compress.py",

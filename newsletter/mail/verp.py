@@ -10,6 +10,8 @@ from newsletter.mail.token import Purpose, Token, make_token, read_token
 
 _PREFIX = "b+"
 _NOTICE_PREFIX = "n+"
+PREFIXES = (_PREFIX, _NOTICE_PREFIX)
+"""How the local parts of our return addresses begin."""
 
 
 def make_envelope_sender(key: bytes, subscriber_id: int, edition_id: int, bounce_domain: str) -> str:

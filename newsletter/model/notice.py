@@ -14,6 +14,8 @@ class LetterKind(StrEnum):
     WELCOME = "welcome"
     CONFIRM_MOVE = "confirm-move"
     MOVED = "moved"
+    MISSED = "missed"
+    PROBE = "probe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class Letter:
 
     `token` is in the link it is about, `leave` in the one that ends all mail (empty: there is none). `address` is
     shown, and nothing else that somebody else might have typed. `days` is how long the link works.
+    `missed` are issues that came back, each by title and page.
     """
 
     kind: LetterKind
@@ -30,6 +33,7 @@ class Letter:
     token: str
     leave: str = ""
     days: int = 0
+    missed: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

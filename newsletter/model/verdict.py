@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from newsletter.model.bounce import Reason, Severity
+from newsletter.model.bounce import Reason, Report, ReportKind, Severity
 
 
 class Way(StrEnum):
@@ -82,3 +82,35 @@ class Bounce:
     domain: str
     report_id: int | None
     undone_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a provider says over a channel that proved itself, by a signature or a password.
+
+    `key` is its own number for the event. `address` names the reader where the report doesn't: only here is an
+    address believed.
+    """
+
+    report: Report
+    way: Way
+    key: str
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReport:
+    """A mail that came in. `raw` is None once nobody needs it."""
+
+    id: int
+    arrived_at: datetime
+    way: Way
+    kind: ReportKind
+    form: str
+    state: str
+    subscriber_id: int | None
+    edition_id: int | None
+    sender: str
+    subject: str
+    size: int
+    raw: bytes | None

@@ -35,14 +35,14 @@ def make_letter_writer(settings: Settings, environment: Environment) -> WriteLet
     """
 
     @lru_cache(maxsize=64)
-    def draft(kind: LetterKind, language: str, days: int, leaves: bool) -> Writing:
+    def draft(kind: LetterKind, language: str, days: int, leaves: bool, missed: tuple[tuple[str, str], ...]) -> Writing:
         spoken = in_language(environment, language)
         leave = _MARK.leave if leaves else ""
-        return _draft(replace(_MARK, kind=kind, days=days, leave=leave), settings, spoken)
+        return _draft(replace(_MARK, kind=kind, days=days, leave=leave, missed=missed), settings, spoken)
 
     def write(letter: Letter) -> Writing:
         language = language_of(in_language(environment, letter.language or settings.publication.language))
-        return _fill(draft(letter.kind, language, letter.days, bool(letter.leave)), letter)
+        return _fill(draft(letter.kind, language, letter.days, bool(letter.leave), letter.missed), letter)
 
     return write
 
@@ -93,6 +93,7 @@ def _compose_view(letter: Letter, settings: Settings, language: str) -> dict[str
         "url": link(publication.url, letter.token),
         "leave_url": unsubscribe_url(publication.url, letter.leave) if letter.leave else "",
         "days": letter.days,
+        "missed": [{"title": title, "url": url} for title, url in letter.missed],
         "subject": "",
     }
 

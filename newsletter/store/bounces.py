@@ -18,7 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from newsletter.mail.address import fold_address
 from newsletter.model.bounce import Finding, Reason, Report, ReportKind, Severity
 from newsletter.model.subscriber import Subscriber, SubscriberState, SuppressionReason
-from newsletter.model.verdict import Bounce, Miss, Past, Verdict, Way
+from newsletter.model.verdict import Bounce, Miss, Past, StoredReport, Verdict, Way
 from newsletter.store.deliveries import cancel_deliveries
 from newsletter.store.schema import bounces, deliveries, editions, reports, subscribers
 from newsletter.store.subscribers import find_subscriber
@@ -27,24 +27,6 @@ from newsletter.store.suppression import lift_suppression, suppress
 _TEXT_LENGTH = 500
 _EDITIONS = 60
 """How many of the newest editions are looked at for one that reached a reader."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredReport:
-    """A mail that came in. `raw` is None once nobody needs it."""
-
-    id: int
-    arrived_at: datetime
-    way: Way
-    kind: ReportKind
-    form: str
-    state: str
-    subscriber_id: int | None
-    edition_id: int | None
-    sender: str
-    subject: str
-    size: int
-    raw: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +224,20 @@ def load_report(connection: Connection, report_id: int) -> StoredReport | None:
     """Return one mail that came in, or None."""
     row = connection.execute(select(reports).where(reports.c.id == report_id)).one_or_none()
     return None if row is None else _read_report(row)
+
+
+def count_kept(connection: Connection) -> int:
+    """Return how many mails wait for a human."""
+    return int(connection.execute(select(func.count()).where(reports.c.state == "kept")).scalar_one())
+
+
+def list_missed(connection: Connection, subscriber_id: int, limit: int = 20) -> list[tuple[str, str]]:
+    """Return title and page of the newest issues that came back from a reader, oldest first."""
+    back = and_(bounces.c.edition_id == editions.c.id, bounces.c.subscriber_id == subscriber_id)
+    counts = and_(bounces.c.severity != Severity.NONE, bounces.c.undone_at.is_(None))
+    statement = select(editions.c.title, editions.c.page_url).where(select(1).where(back, counts).exists())
+    rows = connection.execute(statement.order_by(editions.c.id.desc()).limit(limit)).all()
+    return [(row.title, row.page_url) for row in reversed(rows)]
 
 
 def prune_reports(connection: Connection, before: datetime) -> int:
