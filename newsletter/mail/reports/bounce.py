@@ -48,6 +48,9 @@ _CATEGORIES = {
 }
 """PowerMTA's X-PowerMTA-BounceCategory."""
 
+_REASON_FIRST = re.compile(r"(?:delivery failure|returned mail|warning|notice|delivery notification):|user ", re.I)
+"""Subjects that give a reason behind their colon, as Domino's and Sendmail's do."""
+
 _RECIPIENT_FIELDS = ("to", "cc", "x-original-to", "delivered-to", "envelope-to", "x-rcpt-to", "apparently-to", "bcc")
 _SENDER_FIELDS = ("from", "sender", "reply-to", "return-path", "x-envelope-from", "errors-to")
 
@@ -64,13 +67,23 @@ def read_bounce(mail: Part, words: Words, limits: Limits) -> Read:
     """Return what a bounce says; without any recipient one finding with none, since VERP may still name the reader."""
     fields = find_status_text(mail, words, limits)
     statuses = parse_statuses(fields, limits.recipients) if fields else []
-    said = f"{decode_words(mail.fields.get('subject'))[:SHOWN_LENGTH]}\n{words.said}"
+    said = f"{_read_subject(mail, words)}\n{words.said}"
     mentions = find_mentions(words.said, _find_ours(mail, words), limits.recipients)
     if statuses:
         findings = [_judge_status(status, mentions, mail, words, said, len(statuses) == 1) for status in statuses]
         return Read(tuple(findings), "dsn")
     found, form = _find_recipients(mail, words, mentions, limits)
     return Read(tuple(_judge_mention(mention, words, said) for mention in found), form)
+
+
+def _read_subject(mail: Part, words: Words) -> str:
+    """Return what a bounce's subject says of its own: `Undeliverable: our subject` is cut, ours may say anything."""
+    subject = decode_words(mail.fields.get("subject"))[:SHOWN_LENGTH]
+    ours = decode_words(words.returned.get("subject"))
+    if ours:
+        return subject.replace(ours, "")
+    start, colon, _ = subject.partition(":")
+    return start if colon and not _REASON_FIRST.match(subject) else subject
 
 
 def find_status_text(mail: Part, words: Words, limits: Limits) -> str:

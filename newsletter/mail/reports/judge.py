@@ -169,9 +169,10 @@ def _read(text: str) -> Said:
 
 def _choose_status(reported: str, said: str) -> str:
     """Return the status to believe: the server's own where the report's says less."""
-    if not reported or (said and codes.is_vague(reported) and not codes.is_vague(said)):
-        return said
-    return reported
+    if not said or not reported:
+        return said or reported
+    says_less = reported.endswith(".0.0") or (codes.is_vague(reported) and not codes.is_vague(said))
+    return said if says_less else reported
 
 
 def _was_filtered(texts: Sequence[str]) -> bool:

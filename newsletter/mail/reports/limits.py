@@ -17,7 +17,7 @@ class Limits:
     depth: int = 8
     headers: int = 500
     text: int = 24_000
-    recipients: int = 100
+    recipients: int = 50
 
 
 LIMITS = Limits()

@@ -17,7 +17,9 @@ from newsletter.model.bounce import Reason
 _ADDRESS = re.compile(r"[<(\[\"']*[^\s<>()\[\]\"',;:@]{1,64}@[^\s<>()\[\]\"',;:@]{1,255}[>)\]\"']*")
 _REPEATED_CODE = re.compile(r"\s[245]\d\d(?:-|[ ](?=[245]\.))(?:#?[245]\.\d{1,3}\.\d{1,3}[ :-]?)?")
 _TOKEN = re.compile(r"[a-z0-9]+")
-_QUOTES = str.maketrans({"’": "'", "‘": "'", "´": "'", "`": "'", "“": '"', "”": '"', "–": "-", "—": "-", "\u00a0": " "})
+_QUOTES = {"’": "'", "‘": "'", "´": "'", "`": "'", "“": '"', "”": '"', "–": "-", "—": "-"}
+_QUOTE = re.compile("[" + "".join(_QUOTES) + "]")
+_ACCENTS = re.compile("[\u0300-\u036f\u3099\u309a]+")
 _GAP = " … "
 _SEPARATOR = " | "
 _WIDEST_GAP = 60
@@ -100,8 +102,8 @@ def fold(text: str) -> str:
     lower = text.lower()
     if lower.isascii():
         return lower.replace("`", "'")
-    parted = unicodedata.normalize("NFKD", lower.translate(_QUOTES))
-    return "".join(letter for letter in parted if not unicodedata.combining(letter))
+    plain = _QUOTE.sub(lambda quote: _QUOTES[quote[0]], lower)
+    return _ACCENTS.sub("", unicodedata.normalize("NFKD", plain))
 
 
 def normalise(text: str) -> Said:

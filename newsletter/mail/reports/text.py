@@ -49,6 +49,13 @@ _ORIGINAL = re.compile(
     r")$",
     re.IGNORECASE | re.MULTILINE,
 )
+_SUBJECT_LINE = re.compile(
+    r"^[ \t>]*(?:subject|betreff|objet|asunto|assunto|oggetto|onderwerp|temat|ämne|emne|тема|件名|主题|主旨)[ \t]*[:：]"
+    r"[^\n]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""The returned mail's subject: ours, whatever words are in it."""
+
 _HEADER_LINE = re.compile(r"[A-Z][A-Za-z]*(?:-[A-Za-z0-9]+)*:(?:[ \t]|$)")
 _STARTS = re.compile(
     r"^(?:Received: |Return-Path: ?|Delivered-To: |DKIM-Signature: |X-[A-Za-z-]+: |Message-I[dD]: |From: |Date: |To: "
@@ -79,6 +86,7 @@ def read_words(mail: Part, limits: Limits) -> Words:
         elif len(said) < limits.text and (part.kind == "text/plain" or (part.kind == "text/html" and not said.strip())):
             said += ("\n" if said else "") + read_text(part, limits.text - len(said))
     own, rest = split_original(said)
+    own = _SUBJECT_LINE.sub("", own)
     if rest and not len(returned):
         returned, body = parse_head(rest.encode("utf-8", "replace"), limits.headers)
         quoted = body.decode("utf-8", "replace")
