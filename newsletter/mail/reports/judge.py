@@ -37,6 +37,7 @@ _TELLING = (
     mailbox.FILTERED,
     sender.RELAYING_DENIED,
     system.LOOKUP_FAILED,
+    system.AMBIGUOUS,
     unknown.NO_MAIL_HOST,
     unknown.MOVED,
     unknown.HOST_UNKNOWN,
@@ -68,7 +69,7 @@ _AFTER_DATA = make_phrases(
     """
 in reply to end of data | after end of data | after data | end of data | failed after i sent the message
 in reply to data | after body | >>> data | generated response: data | smtp:data | following data command
-for text command | >>> . | (state 17) | (state 18) | (state 15) | after sending the message | bdat
+for text command | >>> . | (state 17) | (state 18) | (state 15) | after sending the message | bdat | smtp command data
 """
 )
 _AFTER_RCPT = make_phrases(
@@ -121,6 +122,11 @@ def judge(evidence: Evidence) -> Judgement:
     if reason is Reason.USER_UNKNOWN and any(has_phrase(_read(text), _DISABLED) for text in texts if "(s)" in text):
         reason = Reason.MAILBOX_DISABLED
     return Judgement(reason, judge_severity(reason, status, code, first), status, code)
+
+
+def tells_reason(text: str) -> bool:
+    """Return whether a text has words that tell why a mail failed."""
+    return _find_telling(text[:_TEXT_LENGTH]) is not None
 
 
 def judge_severity(reason: Reason, status: str, code: int, text: str) -> Severity:

@@ -113,7 +113,7 @@ sender not authenticated for mailbox | sender not authenticated | restrict … d
 rejected by a rule of | was automatically rejected | message was automatically rejected
 message was rejected by … sieve | sieve … reject | message refused by the recipient's filter
 rejected by the recipient's filter | recipient filter | deny list of the recipient | rcp-p2 | rcp-p3
-empfanger hat … abgelehnt | vom empfanger abgelehnt | vom empfanger blockiert | 受信拒否 | 受信を拒否 | 受信者 … 拒否
-收件人拒收 | 被收件人拒绝
+cannot route mail to user | empfanger hat … abgelehnt | vom empfanger abgelehnt | vom empfanger blockiert | 受信拒否
+受信を拒否 | 受信者 … 拒否 | 收件人拒收 | 被收件人拒绝
 """,
 )

@@ -29,7 +29,14 @@ lookup did not complete | lookup of host … failed | malformed name server | ma
 name service error … try again | dns lookup failed | dns lookup failure | dns error: could not contact
 could not contact dns | dns timeout | dns failure | dns server failure | dns query failed | dns servers … not respond
 servfail | temporary dns | temporarily unable to look | temporarily unable to resolve | unable to resolve route
-dns violates rfc | could not complete … lookup
+no route found to | dns violates rfc | could not complete … lookup
+""",
+)
+
+AMBIGUOUS = make_rule(
+    Reason.SYSTEM,
+    """
+several matches found | not unique | ambiguous recipient | ambiguous address | resolver.adr.ambiguous
 """,
 )
 
@@ -82,9 +89,9 @@ exit code | exited with | died with status | x-unix; | procmail | maildrop | pip
 delivery to pipe forbidden | delivery to file forbidden | can't create | cannot create | can't open | cannot open
 unable to open | cannot update | i/o error | input/output error | interrupted system call | queue file | storedrv | mdb
 store driver | ldap | database | directory server | error while being processed | error in processing | local error in
-lmtp error | qmail-inject | aliasing | bad interpreter | several matches found | not unique | ambiguous | deferred
-defer | delivery agent | no such file or directory | could not load | rejected temporarily | veuillez essayer plus tard
-voruber | vorubergehend | spater | temporar | つながり | 一時的
+lmtp error | qmail-inject | aliasing | bad interpreter | deferred | defer | delivery agent | no such file or directory
+could not load | rejected temporarily | veuillez essayer plus tard | voruber | vorubergehend | spater | temporar
+つながり | 一時的
 """,
 )
 

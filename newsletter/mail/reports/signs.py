@@ -1,12 +1,13 @@
 """Whether a mail is a bounce at all: who sent it, what it is called, how it begins.
 
-Owns the signs. A subject alone doesn't make a reply of a reader's a bounce, and words alone don't either.
+Owns the signs, and how many of them it takes.
 """
 
 import re
 
 from newsletter.mail.reports.addresses import find_address
 from newsletter.mail.reports.fields import Fields, decode_words
+from newsletter.mail.reports.judge import tells_reason
 from newsletter.mail.reports.matching import has_phrase, make_phrases, normalise
 from newsletter.mail.reports.structure import Part, walk_parts
 from newsletter.mail.reports.text import Words
@@ -58,12 +59,13 @@ permanent fatal errors | permanent errors | had delivery problems | had delivery
 delivery problems | is the qmail-send program | created automatically by mail delivery | returned to you
 being returned | following address failed | following addresses failed | failed addresses follow | failed recipients
 following recipient | following addresses | no such user | user unknown | mailbox is full | message was rejected
-message has been rejected | mail was rejected | mail has been rejected | has been returned | intended recipient
-delivery status notification | nondelivery | non-delivery | konnte nicht zugestellt | nicht zugestellt werden
-n'a pas pu etre | n'a pu etre | no pudo ser entregado | no se pudo entregar | no se ha podido entregar
-nao pode ser entregue | nao foi possivel entregar | non e stato possibile | non puo essere | kon niet worden
-не может быть доставлено | не удалось доставить | не было доставлено | 送信できませんでした | 送信に失敗
-配信できません | 配送できません | 届けられません | 無法送達 | 无法送达 | 无法投递 | 退回
+message has been rejected | mail was rejected | mail has been rejected | not a member of this mailing list
+has been returned | error delivering your mail | intended recipient | delivery status notification | nondelivery
+non-delivery | konnte nicht zugestellt | nicht zugestellt werden | n'a pas pu etre | n'a pu etre
+no pudo ser entregado | no se pudo entregar | no se ha podido entregar | nao pode ser entregue
+nao foi possivel entregar | non e stato possibile | non puo essere | kon niet worden | не может быть доставлено
+не удалось доставить | не было доставлено | 送信できませんでした | 送信に失敗 | 配信できません | 配送できません
+届けられません | 無法送達 | 无法送达 | 无法投递 | 退回
 """
 )
 _REPLY = re.compile(r"\s*(?:re|aw|sv|antw|odp|fwd?|wg|tr|rv|res|回复|答复|转发)\s*(?:\[\d+\])?\s*[:：]", re.IGNORECASE)
@@ -74,28 +76,31 @@ def is_daemon(fields: Fields) -> bool:
     sender = decode_words(fields.get("from"))
     if _DAEMON.match(find_address(sender)) or has_phrase(normalise(sender.partition("<")[0]), _DAEMON_NAMES):
         return True
-    return sender.strip("<> ").upper() in ("MAILER-DAEMON", "POSTMASTER") or fields.has("x-failed-recipients")
-
-
-def has_bounce_subject(fields: Fields) -> bool:
-    """Return whether a mail is called what bounces are called, and isn't a reply to one."""
-    subject = decode_words(fields.get("subject"))
-    return not _REPLY.match(subject) and has_phrase(normalise(subject), _SUBJECTS)
+    bare = sender.strip("<> ").upper() in ("MAILER-DAEMON", "POSTMASTER")
+    return bare or sender.endswith("<>") or fields.has("x-failed-recipients")
 
 
 def is_bounce(mail: Part, words: Words) -> bool:
-    """Return whether a mail is a bounce, as far as its sender, subject, form and beginning tell.
+    """Return whether a mail is a bounce: a report by its form, or by two signs of sender, subject, beginning, words.
 
-    A mail system's name alone isn't enough: postmasters write, too.
+    One alone isn't enough: postmasters write, too, and readers write about bounces. A reply's subject counts less than
+    its words, since bounces quote subjects of replies.
     """
     if has_status_part(mail):
         return True
-    called = has_phrase(normalise(decode_words(mail.fields.get("subject"))), _SUBJECTS)
-    signs = is_daemon(mail.fields) + called + has_null_sender(mail.fields)
-    introduced = has_phrase(normalise(words.said[:3000]), _INTRODUCTIONS)
-    if has_bounce_subject(mail.fields):
-        return True
-    return (signs > 0 and introduced) or signs > 1
+    subject = decode_words(mail.fields.get("subject"))
+    called = has_phrase(normalise(subject), _SUBJECTS)
+    signs = is_daemon(mail.fields) + has_null_sender(mail.fields) + called
+    beginning = normalise(words.said[:3000])
+    introduced = has_phrase(beginning, _INTRODUCTIONS)
+    if signs + introduced > 1:
+        return signs > 1 or not _is_answer(mail.fields, subject)
+    return is_daemon(mail.fields) and tells_reason(words.said)
+
+
+def _is_answer(fields: Fields, subject: str) -> bool:
+    """Return whether somebody answered a mail: its subject says so, and it refers to one."""
+    return bool(_REPLY.match(subject)) and fields.has("in-reply-to", "references")
 
 
 def has_status_part(mail: Part) -> bool:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsletter.mail.reports.limits import DIAGNOSTIC_LENGTH, SHOWN_LENGTH
@@ -41,6 +41,7 @@ def check(report: Report) -> None:
     assert len(report.subject) <= SHOWN_LENGTH
 
 
+@settings(deadline=None)  # a busy machine is no defect
 @given(st.binary())
 def test_any_bytes_give_a_report(raw: bytes) -> None:
     check(read_report(raw, OURS))
@@ -67,6 +68,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return bytes(mail)
 
 
+@settings(deadline=None)
 @given(mutated())
 def test_a_mutated_bounce_gives_a_report_about_nobody_else(raw: bytes) -> None:
     report = read_report(raw, OURS)
