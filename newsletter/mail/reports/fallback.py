@@ -7,8 +7,6 @@ bounded as everything else. What it thinks of severity isn't asked.
 import logging
 from email.message import Message
 
-from flufl.bounce import all_failures
-
 from newsletter.mail.reports.addresses import find_address
 
 _MAX_LINES = 100
@@ -19,6 +17,8 @@ logging.getLogger("flufl.bounce").disabled = True  # it would log what a mail ma
 
 def find_recipients(sender: str, subject: str, text: str) -> list[str]:
     """Return the recipients that flufl.bounce finds in a bounce's words, sorted."""
+    from flufl.bounce import all_failures  # it takes as long to load as all the rest, and few mails need it
+
     message = Message()
     message["From"] = sender.encode("ascii", "replace").decode() or "MAILER-DAEMON"
     message["Subject"] = subject.encode("ascii", "replace").decode()

@@ -35,7 +35,7 @@ _ORIGINAL = re.compile(
     r"|[ \t]*(?:the )?(?:original|returned) (?:message|mail)(?: headers?)?(?: as)? (?:follows?|is attached)\b[^\n]*"
     r"|[ \t]*(?:the )?(?:original|message|mail) (?:message )?headers?(?: follows?)?[ \t]*:[ \t]*"
     r"|[ \t]*original message(?: details)?[ \t]*:?[ \t]*"
-    r"|[ \t]*(?:a )?copy of (?:the|your) (?:original )?(?:message|mail)[^\n]*"
+    r"|[ \t]*(?:this is )?(?:a )?copy of (?:the|your) (?:original )?(?:message|mail)[^\n]*"
     r"|[ \t]*the (?:attachment contains|header of) the original[^\n]*"
     r"|[ \t]*your (?:original )?message (?:reads|follows|headers?)[^\n]*"
     r"|[ \t]*en-t[êe]tes? de message d.origine[^\n]*"
