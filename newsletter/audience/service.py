@@ -2,19 +2,32 @@
 
 Owns the transactions: one for each reader by hand, one for each batch of an import. Decides through `audience.policy`.
 An import that is interrupted keeps its finished batches; running it again goes on, because who is known stays as he is.
+A rehearsal tells what an import would come to, and writes nothing.
 """
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import BinaryIO, TextIO
 
-from newsletter.audience.policy import HEADER, Columns, parse_header, parse_line, parse_row, render_row
+from newsletter.audience.policy import (
+    HEADER,
+    LISTMONK_HEADER,
+    Columns,
+    describe_standing,
+    parse_header,
+    parse_line,
+    parse_row,
+    render_listmonk_row,
+    render_row,
+)
+from newsletter.audience.policy_services import PLAIN, Service
 from newsletter.audience.rows import BadRow, Row, read_rows
 from newsletter.errors import UsageError
-from newsletter.mail.address import Address, AddressError, normalise_address
+from newsletter.mail.address import Address, AddressError, fold_address, normalise_address
 from newsletter.model.subscriber import Admission, NewSubscriber, Subscriber, SubscriberState
 from newsletter.store import subscribers as store
 from newsletter.store.database import Database
@@ -27,7 +40,7 @@ BAD_ROWS_SHOWN = 20
 _OTHER_FILES = (
     ("\udcff\udcfe", "is in UTF-16"),
     ("\udcfe\udcff", "is in UTF-16"),
-    ("PK\x03\x04", "is a spreadsheet or a ZIP archive"),
+    ("PK\x03\x04", "is a spreadsheet, or a ZIP archive that can't be looked into from here"),
 )
 
 
@@ -35,7 +48,9 @@ _OTHER_FILES = (
 class ImportReport:
     """What became of every row: `added + known + suppressed + bad_total` is all of them.
 
-    `bad` holds the first few of `bad_total`. `ignored` are the headings of columns that were not kept.
+    `service` is whose file it is, as people call it; `standings` says how those who can be read stand in it: active,
+    pending, left, suspended, bounced, complained. `bad` holds the first few of `bad_total`. `ignored` are the headings
+    of columns that were not kept.
     """
 
     added: int
@@ -44,6 +59,12 @@ class ImportReport:
     bad: tuple[BadRow, ...]
     bad_total: int
     ignored: tuple[str, ...]
+    service: str = PLAIN.title
+    standings: Mapping[str, int] = field(default_factory=dict)
+
+
+Add = Callable[[Database, Sequence[NewSubscriber], datetime], store.BulkCount]
+"""Adds a batch of readers, or only says what that would come to."""
 
 
 @dataclass(slots=True)
@@ -52,6 +73,7 @@ class _Running:
 
     on_bad: Callable[[BadRow], None]
     counts: dict[str, int] = field(default_factory=lambda: {"added": 0, "known": 0, "suppressed": 0})
+    standings: Counter[str] = field(default_factory=Counter)
     bad: list[BadRow] = field(default_factory=list)
     bad_total: int = 0
     line: int = 0
@@ -97,6 +119,45 @@ def find_subscriber(database: Database, text: str) -> Subscriber | None:
         return store.find_subscriber(connection, address.wire)
 
 
+def add_batch(database: Database, batch: Sequence[NewSubscriber], now: datetime) -> store.BulkCount:
+    """Add a batch in one transaction."""
+    with database.transaction() as connection:
+        return store.add_subscribers(connection, batch, now)
+
+
+class Rehearsal:
+    """Says what adding batches would come to, one after the other, and writes nothing.
+
+    Takes some 70 bytes of memory for each reader, to know who came twice.
+    """
+
+    def __init__(self) -> None:
+        self._new: set[int] = set()
+        self._out: set[int] = set()
+
+    def __call__(self, database: Database, batch: Sequence[NewSubscriber], _now: datetime) -> store.BulkCount:
+        """Judge a batch as `add_batch` would, after all that were judged before."""
+        with database.read() as connection:
+            judged = store.judge_subscribers(connection, batch)
+        counts: Counter[Admission] = Counter()
+        leaving: set[int] = set()
+        for new, admission in zip(batch, judged, strict=True):
+            key = hash(fold_address(new.address))
+            said = self._judge(key, admission)
+            counts[said] += 1
+            if said is Admission.NEW:
+                self._new.add(key)
+            if said is not Admission.SUPPRESSED and (new.kept_out or new.state is SubscriberState.LEFT):
+                leaving.add(key)
+        self._out |= leaving
+        return store.BulkCount(counts[Admission.NEW], counts[Admission.KNOWN], counts[Admission.SUPPRESSED])
+
+    def _judge(self, key: int, admission: Admission) -> Admission:
+        if admission is Admission.SUPPRESSED or key in self._out:
+            return Admission.SUPPRESSED
+        return Admission.KNOWN if key in self._new else admission
+
+
 def import_subscribers(
     database: Database,
     stream: BinaryIO,
@@ -104,30 +165,42 @@ def import_subscribers(
     on_progress: Callable[[int], None],
     *,
     source: str = "import",
+    service: Service | None = None,
+    offered: frozenset[str] = frozenset(),
+    add: Add = add_batch,
     on_bad: Callable[[BadRow], None] = lambda _row: None,
 ) -> ImportReport:
     """Import a CSV file, in batches and in bounded memory; `stream` is read once and left open.
 
-    `on_progress` is told how many lines are done, `on_bad` every row that can't be used, as it is met. Raises
-    UsageError for a file that can't be understood at all; nothing is imported from it then.
+    `service` says whose export it is, else its headings do; `offered` are the topics, by key, that its tags may name.
+    With a Rehearsal as `add` nothing is written. `on_progress` is told how many lines are done, `on_bad` every row
+    that can't be used, as it is met. Raises UsageError for a file that can't be understood at all; nothing is imported
+    from it then.
     """
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
     try:
         rows = read_rows(text)
         running = _Running(on_bad)
-        columns, first = _read_header(rows)
+        columns, first = _read_header(rows, service, offered)
+        if not columns.service.own_source:
+            source = f"{source} from {columns.service.title}"
         readers = _parse_rows(rows if first is None else _chain(first, rows), columns, source, running)
         for batch in _batches(readers, BATCH):
-            with database.transaction() as connection:
-                count = store.add_subscribers(connection, batch, now)
+            count = add(database, batch, now)
             for name in running.counts:
                 running.counts[name] += getattr(count, name)
             on_progress(running.line)
         on_progress(running.line)
     finally:
         text.detach()
-    ignored = tuple(map(_printable, columns.ignored))
-    return ImportReport(**running.counts, bad=tuple(running.bad), bad_total=running.bad_total, ignored=ignored)
+    return ImportReport(
+        **running.counts,
+        bad=tuple(running.bad),
+        bad_total=running.bad_total,
+        ignored=tuple(map(_printable, columns.ignored)),
+        service=columns.service.title,
+        standings=dict(sorted(running.standings.items())),
+    )
 
 
 def export_subscribers(database: Database, stream: TextIO, state: SubscriberState | None = None) -> int:
@@ -135,12 +208,30 @@ def export_subscribers(database: Database, stream: TextIO, state: SubscriberStat
 
     `stream` must not translate line ends (`newline=""`).
     """
+    return _write(database, stream, state, HEADER, render_row)
+
+
+def export_to_listmonk(database: Database, stream: TextIO, state: SubscriberState | None = None) -> int:
+    """Write readers as listmonk imports them, as they are at one moment; return how many.
+
+    listmonk decides by the choice at its import how everybody in the file stands, so export one state at a time.
+    """
+    return _write(database, stream, state, LISTMONK_HEADER, render_listmonk_row)
+
+
+def _write(
+    database: Database,
+    stream: TextIO,
+    state: SubscriberState | None,
+    header: Sequence[str],
+    render: Callable[[Subscriber], list[str]],
+) -> int:
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(HEADER)
+    writer.writerow(header)
     written = 0
     with database.read() as connection:
         for written, subscriber in enumerate(store.walk_subscribers(connection, state), 1):  # noqa: B007 - the count
-            writer.writerow(render_row(subscriber))
+            writer.writerow(render(subscriber))
     return written
 
 
@@ -151,7 +242,9 @@ def _parse_address(text: str) -> Address:
         raise UsageError(_sentence(error)) from None
 
 
-def _read_header(rows: Iterator[Row | BadRow]) -> tuple[Columns, Row | None]:
+def _read_header(
+    rows: Iterator[Row | BadRow], service: Service | None, offered: frozenset[str]
+) -> tuple[Columns, Row | None]:
     """Return the columns, and the first row where it is a reader already."""
     row = next(rows, None)
     if row is None:
@@ -161,7 +254,7 @@ def _read_header(rows: Iterator[Row | BadRow]) -> tuple[Columns, Row | None]:
             raise UsageError(f"The file {kind}. Save it as CSV in UTF-8, and import that.")
     if isinstance(row, BadRow):
         raise UsageError(f"Line {row.line}: {row.reason} This line must name the columns, such as: address,name")
-    columns = parse_header(row)
+    columns = parse_header(row, service, offered)
     return columns, None if columns.has_header else row
 
 
@@ -175,6 +268,7 @@ def _parse_rows(
         if isinstance(parsed, BadRow):
             running.put_aside(parsed)
         else:
+            running.standings[describe_standing(parsed)] += 1
             yield parsed
 
 

@@ -4,26 +4,34 @@ import csv
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import IO, BinaryIO, TextIO, cast
 
 import click
 
 from newsletter.app import App
+from newsletter.audience.archive import ListFile, Lists, open_lists
+from newsletter.audience.policy_services import SERVICES, Service
 from newsletter.audience.rows import BadRow
 from newsletter.audience.service import (
+    Add,
     ImportReport,
+    Rehearsal,
+    add_batch,
     add_subscriber,
     export_subscribers,
+    export_to_listmonk,
     import_subscribers,
     remove_subscriber,
 )
-from newsletter.cli.terminal import count, print_json, short, show_progress
+from newsletter.cli.imports import print_import, summarise_import
+from newsletter.cli.terminal import Progress, count, print_json, short, show_progress
 from newsletter.errors import NewsletterError, UsageError
 from newsletter.model.subscriber import Admission, Subscriber, SubscriberState
+from newsletter.model.topic import topic_key
 from newsletter.store.subscribers import count_subscribers, walk_subscribers
 
 EPILOG = """\b
@@ -41,9 +49,6 @@ SAID = {
     Admission.BACK: "is back",
     Admission.SUPPRESSED: "stays out: the address left or was suppressed. If its owner asks, add it with --lift",
 }
-SHOWN = 20
-"""Bad rows that are printed; --rejects keeps all of them."""
-
 State = click.Choice([state.value for state in SubscriberState])
 
 
@@ -109,55 +114,110 @@ def show(config: Path | None, state: str | None, counted: bool, as_json: bool) -
     return 0
 
 
-@command.command("import", epilog="\b\nExample:\n  newsletter subscribers import readers.csv --rejects rejects.csv")
+IMPORT_EPILOG = """\b
+Examples:
+  newsletter subscribers import readers.csv --dry-run
+  newsletter subscribers import readers.csv --rejects rejects.csv
+  newsletter subscribers import audience.zip --from mailchimp
+"""
+EXPORT_EPILOG = """\b
+Examples:
+  newsletter subscribers export --state active > readers.csv
+  newsletter subscribers export --format listmonk readers-for-listmonk.csv
+"""
+
+
+@command.command("import", epilog=IMPORT_EPILOG)
 @click.argument("path", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path), metavar="FILE")
+@click.option(
+    "--from", "service", type=click.Choice(list(SERVICES)), help="Whose export it is; by default its columns tell."
+)
+@click.option("--dry-run", is_flag=True, help="Say exactly what would happen, and write nothing.")
 @click.option("--rejects", type=click.Path(dir_okay=False, path_type=Path), help="Write the rows that were bad here.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
-def load(config: Path | None, path: Path, rejects: Path | None, as_json: bool) -> int:
+def load(
+    config: Path | None, path: Path, service: str | None, dry_run: bool, rejects: Path | None, as_json: bool
+) -> int:
     """Import readers from a CSV file with a heading, or from one address a line; `-` reads standard input.
+
+    Exports of beehiiv, Buttondown, Ghost, listmonk, Mailchimp and Substack are known by their columns, also packed as
+    a ZIP archive. Who left, bounced or complained there stays out here. Tags, labels or lists that are called like a
+    section of [issues] sections become a reader's topics.
 
     Whoever is known stays as he is, and whoever has left stays out. Bad rows are reported with their line and nothing
     else is lost. Running it again is safe. Exit code 1: there were bad rows.
     """
     with App.load(config) as app, ExitStack() as stack:
         on_bad = stack.enter_context(_open_rejects(rejects)) if rejects else _drop
-        stream = stack.enter_context(_open_input(path))
-        size = path.stat().st_size if path.is_file() else 0
-        progress = stack.enter_context(show_progress("Importing"))
+        progress = stack.enter_context(show_progress("Reading" if dry_run else "Importing"))
+        chosen = SERVICES[service] if service else None
         try:
-            report = import_subscribers(
-                app.database,
-                stream,
-                datetime.now(UTC),
-                lambda done: progress(done, _estimate(stream, size, done)),
-                source=f"import of {path.name}" if path.is_file() else "import",
-                on_bad=on_bad,
-            )
+            lists = stack.enter_context(_open_input(path, chosen))
+            reports = _import_lists(app, lists, chosen, Rehearsal() if dry_run else add_batch, on_bad, progress)
         except UsageError as error:
             raise UsageError(f"{'standard input' if str(path) == '-' else short(path)}: {error}") from None
     if as_json:
-        print_json(asdict(report))
+        print_json(summarise_import(reports, lists, dry_run=dry_run))
     else:
-        _print_report(path, report, rejects)
-    return 1 if report.bad_total else 0
+        print_import(path, reports, lists, rejects, dry_run=dry_run)
+    return 1 if any(report.bad_total for _, report in reports) else 0
 
 
-@command.command("export", epilog="\b\nExample:\n  newsletter subscribers export --state active > readers.csv")
+@command.command("export", epilog=EXPORT_EPILOG)
 @click.argument("path", type=click.Path(dir_okay=False, path_type=Path), required=False, metavar="[FILE]")
-@click.option("--state", type=State, help="Only readers in this state.")
+@click.option("--state", type=State, help="Only readers in this state; for listmonk by default the active ones.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["csv", "listmonk"]),
+    default="csv",
+    help="csv, which an import takes back, or what listmonk imports.",
+)
 @click.pass_obj
-def save(config: Path | None, path: Path | None, state: str | None) -> int:
-    """Export readers as CSV, to a file or standard output. An import takes it back unchanged."""
-    chosen = SubscriberState(state) if state else None
+def save(config: Path | None, path: Path | None, state: str | None, form: str) -> int:
+    """Export readers as CSV, to a file or standard output. An import takes it back unchanged.
+
+    listmonk takes everybody in a file as subscribed, so its file holds active readers unless --state says otherwise.
+    """
+    chosen = SubscriberState(state) if state else SubscriberState.ACTIVE if form == "listmonk" else None
+    export = export_to_listmonk if form == "listmonk" else export_subscribers
     with App.load(config) as app:
         if path is None:
-            export_subscribers(app.database, sys.stdout, chosen)
+            export(app.database, sys.stdout, chosen)
         else:
             with _open_private(path) as file:
-                written = export_subscribers(app.database, file, chosen)
+                written = export(app.database, file, chosen)
             click.echo(f"{short(path)} holds {count(written, 'reader')}.", err=True)
     return 0
+
+
+def _import_lists(
+    app: App,
+    lists: Lists,
+    service: Service | None,
+    add: Add,
+    on_bad: Callable[[BadRow], None],
+    progress: Progress,
+) -> list[tuple[str, ImportReport]]:
+    """Import one list after the other, and return their names and what became of each."""
+    offered = frozenset(map(topic_key, app.settings.issues.sections))
+    reports = []
+    for one in lists.lists:
+        with one.open() as stream:
+            report = import_subscribers(
+                app.database,
+                cast(BinaryIO, stream),
+                datetime.now(UTC),
+                lambda done, one=one, stream=stream: progress(done, _estimate(stream, one.size, done)),  # type: ignore[misc]
+                source=f"import of {one.name}" if one.name else "import",
+                service=service,
+                offered=offered,
+                add=add,
+                on_bad=on_bad,
+            )
+        reports.append((one.name, report))
+    return reports
 
 
 def _open_private(path: Path) -> TextIO:
@@ -171,12 +231,12 @@ def _open_private(path: Path) -> TextIO:
 
 
 @contextmanager
-def _open_input(path: Path) -> Iterator[BinaryIO]:
+def _open_input(path: Path, service: Service | None) -> Iterator[Lists]:
     if str(path) == "-":
-        yield sys.stdin.buffer
+        yield Lists((ListFile("", 0, lambda: nullcontext(sys.stdin.buffer)),))
     else:
-        with path.open("rb") as stream:
-            yield stream
+        with open_lists(path, service) as lists:
+            yield lists
 
 
 @contextmanager
@@ -192,25 +252,11 @@ def _drop(_bad: BadRow) -> None:
     """Keep nothing of a bad row but what the report keeps."""
 
 
-def _estimate(stream: BinaryIO, size: int, done: int) -> int:
+def _estimate(stream: IO[bytes], size: int, done: int) -> int:
     """Guess how many rows there are from how far the file was read; 0 when nobody can."""
     if not size or not stream.seekable():
         return 0
     return max(done, round(done * size / max(1, min(stream.tell(), size))))
-
-
-def _print_report(path: Path, report: ImportReport, rejects: Path | None) -> None:
-    for bad in report.bad[:SHOWN]:
-        click.echo(f"{short(path)}:{bad.line}: {bad.reason}", err=True)
-    if report.bad_total > SHOWN and rejects is None:
-        click.echo(f"… and {report.bad_total - SHOWN:,} more; --rejects FILE keeps them all.", err=True)
-    if report.ignored:
-        click.echo(f"Columns that were not kept: {', '.join(report.ignored)}", err=True)
-    where = f", kept in {short(rejects)}" if rejects and report.bad_total else ""
-    click.echo(
-        f"{report.added:,} added, {report.known:,} known already, {report.suppressed:,} stay out, "
-        f"{count(report.bad_total, 'bad row')}{where}."
-    )
 
 
 def _print_counts(counts: dict[str, int], as_json: bool) -> None:

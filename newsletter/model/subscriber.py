@@ -45,7 +45,9 @@ class NewSubscriber:
     """A subscriber about to be stored; `address` is in its wire form (`mail.address`), `source` tells where from.
 
     `joined_at` and `left_at` None mean now; `left_at` counts only in the state `left`. `topics` are keys
-    (`model.topic`); none means everything.
+    (`model.topic`); none means everything. `kept_out` says why the address stays out from now on; in the state `left`
+    it always does. `opted_in_at` and `client` (a network address) are what another program's record says of how he
+    agreed.
     """
 
     address: str
@@ -57,6 +59,10 @@ class NewSubscriber:
     left_at: datetime | None = None
     topics: frozenset[str] = frozenset()
     cadence: Cadence = Cadence.EACH
+    paused_until: datetime | None = None
+    kept_out: SuppressionReason | None = None
+    opted_in_at: datetime | None = None
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,12 @@ Every function works inside the caller's transaction.
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, case, insert, literal, select, update
 
 from newsletter.model.consent import Consent, ConsentEvent, Origin
-from newsletter.store.schema import consents
+from newsletter.model.subscriber import NewSubscriber
+from newsletter.store.batches import is_among, tabulate
+from newsletter.store.schema import consents, subscribers
 
 
 def record_consents(connection: Connection, lines: Sequence[Consent]) -> None:
@@ -23,6 +25,35 @@ def record_consent(
 ) -> None:
     """Add one line to a reader's record."""
     record_consents(connection, [Consent(subscriber_id, event, at, origin, detail)])
+
+
+def record_imports(
+    connection: Connection, ids: Sequence[int], keys: Sequence[str], readers: Sequence[NewSubscriber], now: datetime
+) -> None:
+    """Begin the records of readers who were just added in bulk: where from, and what was known of how they agreed.
+
+    `ids` are theirs; `keys` and `readers` are of everybody in the bulk.
+    """
+    if not ids:
+        return
+    source = case((subscribers.c.source == "", "import"), else_=subscribers.c.source)
+    fixed = (subscribers.c.id, literal(ConsentEvent.IMPORTED), literal(now, consents.c.at.type), source)
+    if any(new.opted_in_at or new.client for new in readers):
+        # Of two with one address the first was added: in a dict, the last one stays.
+        first = dict(zip(reversed(keys), reversed(readers), strict=True))
+        rows = [(key, new.client, _describe_import(new)) for key, new in first.items()]
+        batch = tabulate(connection, (subscribers.c.address_key, consents.c.client, consents.c.detail), rows)
+        chosen = select(*fixed, batch["client"], batch["detail"])
+        chosen = chosen.where(subscribers.c.address_key == batch["address_key"])
+    else:
+        chosen = select(*fixed, literal(""), literal(""))
+    chosen = chosen.where(is_among(connection, subscribers.c.id, ids))
+    names = ["subscriber_id", "event", "at", "source", "client", "detail"]
+    connection.execute(insert(consents).from_select(names, chosen))
+
+
+def _describe_import(new: NewSubscriber) -> str:
+    return f"opted in on {new.opted_in_at:%Y-%m-%d at %H:%M:%S} UTC" if new.opted_in_at else ""
 
 
 def list_consents(connection: Connection, subscriber_id: int) -> list[Consent]:

@@ -1,7 +1,8 @@
 """The search over issues and papers.
 
 Owns how each engine is asked: for the same words (`search.words`, `search.query`), so both find the same documents; in
-which order is each engine's own ranking, titles weighing most. Highlighting is ours, and so the same on both.
+which order is each engine's own ranking, titles weighing most. Highlighting is ours, and so the same on both. The words
+are folded by us because FTS5's own tokenizers and PostgreSQL's dictionaries don't agree on what a word is.
 """
 
 import re
@@ -34,6 +35,9 @@ from newsletter.store.schema.search import WORD_COLUMNS
 MAX_LIMIT = 100
 """Hits on one page."""
 
+BROAD = 5000
+"""Documents among which the best are looked for. What more of them hold says little about any: the newest are first."""
+
 _WEIGHTS = {"title": 8, "authors": 4, "identifier": 4, "section": 2, "body": 1}
 _PLAIN = ("slug", "language", "section", "topic", "anchor", "page_slug", "identifier")
 _SHOWN = (
@@ -52,7 +56,7 @@ def search_works(
     section: str | None = None,
     year: int | None = None,
 ) -> SearchPage:
-    """Return the issues and entries that a query finds, best first, and newest first where they are as good.
+    """Return the issues and entries that a query finds, best first, and newest first where they are as good (or BROAD).
 
     `query` may be any text (`search.query`); without a word in it, nothing is found. The id or address of a paper
     finds that paper alone, if it is there. `section` is a topic's key and leaves only entries; `year` is the issue's.
@@ -107,7 +111,8 @@ def _search(
     offset, limit = page
     numbers = select(found.number).select_from(found.source).where(*conditions)
     # A document's number begins with its edition's: the highest is the newest.
-    numbers = numbers.order_by(found.rank, found.number.desc()).offset(offset).limit(limit)
+    best = [found.rank] if total <= BROAD else []
+    numbers = numbers.order_by(*best, found.number.desc()).offset(offset).limit(limit)
     order = list(connection.execute(numbers).scalars()) if total > offset else []
     return SearchPage(total, tuple(_load(connection, order, query)))
 

@@ -21,6 +21,7 @@ from newsletter.model.subscriber import (
     SubscriberState,
     SuppressionReason,
 )
+from newsletter.store.consents import record_imports
 from newsletter.store.deliveries import cancel_deliveries
 from newsletter.store.notices import cancel_notices
 from newsletter.store.requests import drop_requests
@@ -31,6 +32,9 @@ from newsletter.store.suppression import find_suppressed, lift_suppression, supp
 ERASED_DOMAIN = "invalid"
 """Stands for the domain of who was erased; no mailbox can have it (RFC 2606, 2)."""
 
+_CHUNK = 5000
+"""Addresses asked about in one statement."""
+
 _is_erased = subscribers.c.address.like(f"%@{ERASED_DOMAIN}")
 _COLUMNS = [column.name for column in subscribers.c if column.name != "id"]
 _TIMES = {column.name for column in subscribers.c if isinstance(column.type, UtcTime)}
@@ -39,7 +43,7 @@ _INSERT_ARRAYS = (
     postgresql.insert(subscribers)
     .from_select(_COLUMNS, select(func.unnest(*_ARRAYS).table_valued(*_COLUMNS).render_derived()))
     .on_conflict_do_nothing()
-    .execution_options(preserve_rowcount=True)
+    .returning(subscribers.c.id)
 )
 
 
@@ -79,6 +83,16 @@ def add_subscriber(
     if row is not None:
         return Admission.NEW, _read(row)
     return _readmit(connection, key, new, lift=lift)
+
+
+def find_known(connection: Connection, address_keys: Sequence[str]) -> set[str]:
+    """Return those of the keys that a reader has, in whatever state."""
+    found: set[str] = set()
+    for start in range(0, len(address_keys), _CHUNK):
+        statement = select(subscribers.c.address_key)
+        statement = statement.where(subscribers.c.address_key.in_(address_keys[start : start + _CHUNK]))
+        found.update(connection.execute(statement).scalars())
+    return found
 
 
 def find_subscriber(connection: Connection, address: str) -> Subscriber | None:
@@ -140,17 +154,27 @@ def mark_left(connection: Connection, address: str, now: datetime) -> Departure 
 def add_subscribers(connection: Connection, batch: Sequence[NewSubscriber], now: datetime) -> BulkCount:
     """Add many readers at once; whoever is known stays as he is, and whoever is suppressed stays out.
 
-    A reader who comes as `left` is kept out from now on.
+    Whoever is new gets the first line of his record. A reader who comes as `left` or `kept_out` is kept out from now
+    on, also when he is known.
     """
     rows = [_values(new, now) for new in batch]
     out = find_suppressed(connection, (row["address_key"] for row in rows))
-    wanted = [row for row in rows if row["address_key"] not in out] if out else rows
-    added = 0
+    pairs = [pair for pair in zip(rows, batch, strict=True) if pair[0]["address_key"] not in out] if out else None
+    wanted, readers = ([row for row, _ in pairs], [new for _, new in pairs]) if pairs is not None else (rows, batch)
+    added: list[int] = []
     if wanted:
         added = _insert_many(connection, wanted)
-        gone = [(row["address_key"], row["address"]) for row in wanted if row["state"] is SubscriberState.LEFT]
-        suppress(connection, gone, SuppressionReason.LEFT, now)
-    return BulkCount(added=added, known=len(wanted) - added, suppressed=len(batch) - len(wanted))
+        record_imports(connection, added, [row["address_key"] for row in wanted], readers, now)
+        _keep_out(connection, wanted, readers, now)
+    return BulkCount(added=len(added), known=len(wanted) - len(added), suppressed=len(batch) - len(wanted))
+
+
+def judge_subscribers(connection: Connection, batch: Sequence[NewSubscriber]) -> list[Admission]:
+    """Return what adding each of many readers would come to, one by one: NEW, KNOWN or SUPPRESSED. Writes nothing."""
+    keys = [fold_address(new.address) for new in batch]
+    out = find_suppressed(connection, keys)
+    known = find_known(connection, keys)
+    return [Admission.SUPPRESSED if key in out else Admission.KNOWN if key in known else Admission.NEW for key in keys]
 
 
 def count_subscribers(connection: Connection) -> dict[SubscriberState, int]:
@@ -180,19 +204,34 @@ def _locked(key: str) -> Select[Any]:
 
 def _insert(connection: Connection) -> Any:
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return dialect.insert(subscribers).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+    return dialect.insert(subscribers).on_conflict_do_nothing()
 
 
-def _insert_many(connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
-    """Insert whoever isn't known, by what is fastest on each engine; return how many that were."""
+def _insert_many(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[int]:
+    """Insert whoever isn't known, by what is fastest on each engine; return the numbers of those."""
     if connection.dialect.name == "postgresql":
         arrays = {name: [row[name] for row in rows] for name in _COLUMNS}
-        return connection.execute(_INSERT_ARRAYS, arrays).rowcount
+        return list(connection.execute(_INSERT_ARRAYS, arrays).scalars())
+    # Numbers only grow, and nobody else writes meanwhile: whoever has a higher one is new.
+    highest = connection.execute(select(func.coalesce(func.max(subscribers.c.id), 0))).scalar_one()
     # Binding a million rows takes SQLAlchemy as long as storing them takes SQLite.
     compiled = _insert(connection).compile(connection, column_keys=_COLUMNS)
     convert = UtcTime().bind_processor(connection.dialect) or (lambda value: value)
     tuples = [tuple([convert(row[name]) if name in _TIMES else row[name] for name in _COLUMNS]) for row in rows]
-    return connection.exec_driver_sql(str(compiled), tuples).rowcount
+    connection.exec_driver_sql(str(compiled), tuples)
+    return list(connection.execute(select(subscribers.c.id).where(subscribers.c.id > highest)).scalars())
+
+
+def _keep_out(
+    connection: Connection, rows: Sequence[Mapping[str, Any]], readers: Sequence[NewSubscriber], now: datetime
+) -> None:
+    gone: dict[SuppressionReason, list[tuple[str, str]]] = {}
+    for row, new in zip(rows, readers, strict=True):
+        if new.kept_out or new.state is SubscriberState.LEFT:
+            reason = new.kept_out or SuppressionReason.LEFT
+            gone.setdefault(reason, []).append((row["address_key"], row["address"]))
+    for reason, addresses in gone.items():
+        suppress(connection, addresses, reason, now)
 
 
 def _values(new: NewSubscriber, now: datetime) -> dict[str, Any]:
@@ -207,7 +246,7 @@ def _values(new: NewSubscriber, now: datetime) -> dict[str, Any]:
         "source": new.source,
         "topics": join_topics(new.topics),
         "cadence": new.cadence,
-        "paused_until": None,
+        "paused_until": new.paused_until,
     }
 
 

@@ -1,4 +1,7 @@
+import csv
 import io
+import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,24 +14,30 @@ from newsletter.audience import service
 from newsletter.audience.policy import parse_line
 from newsletter.audience.rows import BadRow
 from newsletter.audience.service import (
+    Add,
     ImportReport,
+    Rehearsal,
+    add_batch,
     add_subscriber,
     export_subscribers,
+    export_to_listmonk,
     find_subscriber,
     import_subscribers,
     remove_subscriber,
 )
 from newsletter.errors import UsageError
-from newsletter.model.subscriber import Admission, NewSubscriber, SubscriberState
+from newsletter.model.subscriber import Admission, Cadence, NewSubscriber, Subscriber, SubscriberState
 from newsletter.store import subscribers as store
+from newsletter.store.consents import list_consents
 from newsletter.store.database import Database, open_database
 
+LISTS = Path(__file__).parent / "lists"
 NOW = datetime(2024, 5, 25, 6, 30, tzinfo=UTC)
 
 
-def _import(database: Database, content: str | bytes) -> ImportReport:
+def _import(database: Database, content: str | bytes, add: Add = add_batch) -> ImportReport:
     raw = content.encode() if isinstance(content, str) else content
-    return import_subscribers(database, io.BytesIO(raw), NOW, lambda lines: None)
+    return import_subscribers(database, io.BytesIO(raw), NOW, lambda lines: None, add=add)
 
 
 def _export(database: Database) -> str:
@@ -100,7 +109,9 @@ def test_running_an_import_again_changes_nothing(database: Database) -> None:
     content = "email,name\nann@example.org,Ann\n"
     _import(database, content)
     before = _export(database)
-    assert _import(database, content.replace("Ann", "Other")) == ImportReport(0, 1, 0, (), 0, ())
+    assert _import(database, content.replace("Ann", "Other")) == ImportReport(
+        0, 1, 0, (), 0, (), standings={"active": 1}
+    )
     assert _export(database) == before
 
 
@@ -168,11 +179,12 @@ def test_the_stream_is_left_open(database: Database) -> None:
 
 def test_an_export_is_taken_back_unchanged(database: Database, tmp_path: Path) -> None:
     content = (
-        "address,name,state,language,joined_at,left_at,source\n"
-        "Ann@example.org,'=SUM(A1),active,de,2024-05-25T06:30:00.000001+00:00,,web form\n"
-        "'=x@example.org,\"O'Neil, B.\",left,,2020-01-01T00:00:00+00:00,2021-01-01T00:00:00+00:00,import\n"
-        "ö@example.org,,suspended,,2020-01-01T00:00:00+00:00,,'@x\n"
-        "d@example.org,,pending,,2020-01-01T00:00:00+00:00,,import\n"
+        "address,name,state,language,joined_at,left_at,source,topics,cadence,paused_until\n"
+        "Ann@example.org,'=SUM(A1),active,de,2024-05-25T06:30:00.000001+00:00,,web form,ai-safety news,weekly,"
+        "2030-01-01T00:00:00+00:00\n"
+        "'=x@example.org,\"O'Neil, B.\",left,,2020-01-01T00:00:00+00:00,2021-01-01T00:00:00+00:00,import,,each,\n"
+        "ö@example.org,,suspended,,2020-01-01T00:00:00+00:00,,'@x,,monthly,\n"
+        "d@example.org,,pending,,2020-01-01T00:00:00+00:00,,import,,each,\n"
     )
     assert _import(database, content).added == 4
     assert _export(database) == content
@@ -180,6 +192,12 @@ def test_an_export_is_taken_back_unchanged(database: Database, tmp_path: Path) -
         assert _import(other, _export(database)).added == 4
         assert _export(other) == content
         assert add_subscriber(other, "=x@example.org", NOW)[0] is Admission.SUPPRESSED
+
+
+def test_an_older_export_is_still_taken(database: Database) -> None:
+    content = "address,name,state,language,joined_at,left_at,source\nann@example.org,,active,,2020-01-01,,web form\n"
+    assert _import(database, content).added == 1
+    assert "web form,,each," in _export(database)
 
 
 def test_an_export_can_be_of_one_state(database: Database) -> None:
@@ -190,19 +208,121 @@ def test_an_export_can_be_of_one_state(database: Database) -> None:
     assert "a@example.org" not in stream.getvalue()
 
 
+TIMES = st.datetimes(datetime(1970, 1, 2), datetime(2099, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis wants it so
+READERS = st.builds(
+    NewSubscriber,
+    address=st.from_regex(r"\A[a-z=+'-]{1,9}@example\.org\Z"),
+    name=st.text(max_size=40),
+    state=st.sampled_from(SubscriberState),
+    language=st.sampled_from(["", "de", "pt-BR"]),
+    joined_at=TIMES,
+    source=st.text(max_size=40),
+    left_at=TIMES,
+    topics=st.frozensets(st.from_regex(r"\A[a-z0-9]{1,5}(-[a-z0-9]{1,5}){0,2}\Z"), max_size=3),
+    cadence=st.sampled_from(Cadence),
+    paused_until=st.none() | TIMES,
+)
+
+
+def _clean(new: NewSubscriber) -> NewSubscriber:
+    """A reader as every way in would store him."""
+    name, source = ("".join(filter(str.isprintable, text)) for text in (new.name, new.source))
+    return replace(new, name=parse_line(name, "name"), source=parse_line(source, "source") or "form")
+
+
+def _empty(database: Database) -> None:
+    with database.transaction() as connection:
+        for table in ("consents", "subscribers", "suppressions"):
+            connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608 - the test's own words
+
+
+def _readers(database: Database) -> list[Subscriber]:
+    with database.read() as connection:
+        return [replace(reader, id=0) for reader in store.walk_subscribers(connection)]
+
+
 @pytest.mark.parametrize("engine_name", ["sqlite"])  # nothing here differs between engines, and it asks often
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(name=st.text(max_size=40), source=st.text(max_size=40))
-def test_any_name_that_is_taken_is_given_back(database: Database, name: str, source: str) -> None:
-    try:
-        clean, origin = parse_line(name, "name"), parse_line(source, "source")
-    except ValueError:
-        return
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(readers=st.lists(READERS, max_size=5, unique_by=lambda new: new.address))
+def test_any_reader_who_is_exported_comes_back_the_same(database: Database, readers: list[NewSubscriber]) -> None:
+    _empty(database)
     with database.transaction() as connection:
-        connection.execute(text("DELETE FROM subscribers"))
-        store.add_subscribers(connection, [NewSubscriber("a@example.org", clean, source=origin or "import")], NOW)
-    content = _export(database)
-    with database.transaction() as connection:
-        connection.execute(text("DELETE FROM subscribers"))
-    assert _import(database, content).added == 1
+        store.add_subscribers(connection, [_clean(new) for new in readers], NOW)
+    before, content = _readers(database), _export(database)
+    _empty(database)
+    assert _import(database, content).added == len(readers)
+    assert _readers(database) == before
     assert _export(database) == content
+
+
+LINES = st.lists(
+    st.tuples(st.sampled_from("abcdef"), st.sampled_from(["active", "left", "bounced", "complained", "maybe"])),
+    max_size=12,
+)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(known=LINES, lines=LINES, size=st.integers(1, 4))
+def test_a_rehearsal_says_what_the_import_then_does(
+    database: Database, known: list[tuple[str, str]], lines: list[tuple[str, str]], size: int
+) -> None:
+    _empty(database)
+    _import(database, _list_of(known))
+    before = _readers(database)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(service, "BATCH", size)
+        told = _import(database, _list_of(lines), add=Rehearsal())
+        assert _readers(database) == before
+        assert _import(database, _list_of(lines)) == told
+
+
+def _list_of(lines: list[tuple[str, str]]) -> str:
+    return "email,state\n" + "".join(f"{name}@example.org,{state}\n" for name, state in lines)
+
+
+def test_an_import_says_whose_it_is_and_how_everybody_stands(database: Database) -> None:
+    report = _import(database, (LISTS / "buttondown.csv").read_bytes())
+    assert report.service == "Buttondown"
+    assert report.standings == {"active": 2, "bounced": 1, "complained": 1, "left": 2, "pending": 1}
+    assert (report.added, report.bad_total) == (7, 0)
+    with database.read() as connection:
+        kept_out = connection.execute(text("SELECT address, reason FROM suppressions")).all()
+    assert {row.address: row.reason for row in kept_out} == {
+        "cas@example.org": "left",
+        "dee@example.org": "bounced",
+        "eve@example.org": "complained",
+        "fay@example.org": "left",
+    }
+
+
+def test_an_import_keeps_how_a_reader_agreed(database: Database) -> None:
+    with (LISTS / "mailchimp-subscribed.csv").open("rb") as stream:
+        offered = frozenset({"ai-safety"})
+        import_subscribers(database, stream, NOW, lambda _: None, source="import of list.csv", offered=offered)
+    found = find_subscriber(database, "ada@example.org")
+    assert found is not None
+    assert (found.topics, found.source) == (offered, "import of list.csv from Mailchimp")
+    with database.read() as connection:
+        (line,) = list_consents(connection, found.id)
+    assert (line.event, line.at, line.origin.client) == ("imported", NOW, "192.0.2.8")
+    assert line.detail == "opted in on 2018-02-05 at 19:30:01 UTC"
+
+
+def test_listmonk_gets_what_it_imports(database: Database) -> None:
+    topics = frozenset({"news", "ai-safety"})
+    joined = datetime(2020, 1, 1, tzinfo=UTC)
+    ann = NewSubscriber("ann@example.org", "=Ann", language="de", joined_at=joined, source="form", topics=topics)
+    with database.transaction() as connection:
+        store.add_subscribers(connection, [ann, NewSubscriber("bob@example.org", joined_at=joined)], NOW)
+    stream = io.StringIO(newline="")
+    assert export_to_listmonk(database, stream, SubscriberState.ACTIVE) == 2
+    rows = list(csv.DictReader(io.StringIO(stream.getvalue())))
+    assert [(row["email"], row["name"]) for row in rows] == [("ann@example.org", "'=Ann"), ("bob@example.org", "")]
+    assert json.loads(rows[0]["attributes"]) == {
+        "language": "de",
+        "topics": ["ai-safety", "news"],
+        "cadence": "each",
+        "joined_at": "2020-01-01T00:00:00+00:00",
+        "source": "form",
+    }
+    assert list(json.loads(rows[1]["attributes"])) == ["cadence", "joined_at"]

@@ -149,6 +149,15 @@ def test_of_two_that_are_as_good_the_newer_is_first(database: Database, index: I
     assert search(database, "agents") == ["Day 26", "Day 25", "Day 24"]
 
 
+def test_what_stands_everywhere_is_shown_newest_first(
+    database: Database, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("newsletter.store.search.BROAD", 1)
+    index(replace(ISSUE, title="Agents", body=""), slug="2024-05-24", when=date(2024, 5, 24))
+    index(ISSUE)
+    assert search(database, "agents") == [ISSUE.title, "Agents"]
+
+
 def test_a_search_can_be_narrowed_to_a_year_and_a_section(database: Database, index: Index) -> None:
     index(ISSUE, PAPER, POST)
     index(replace(ISSUE, title="Last year"), slug="2023-05-25", when=date(2023, 5, 25))

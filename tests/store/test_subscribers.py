@@ -1,10 +1,12 @@
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select, text
 
 from newsletter.model.subscriber import Admission, NewSubscriber, Subscriber, SubscriberState, SuppressionReason
+from newsletter.store.consents import list_consents
 from newsletter.store.database import Database
 from newsletter.store.editions import StoredEdition
 from newsletter.store.schema import suppressions
@@ -14,6 +16,7 @@ from newsletter.store.subscribers import (
     add_subscribers,
     count_subscribers,
     find_subscriber,
+    judge_subscribers,
     mark_left,
     walk_subscribers,
 )
@@ -92,6 +95,7 @@ def test_a_suppression_outlives_its_reader_and_its_address(database: Database, n
     _add(database, ANN, now)
     with database.transaction() as connection:
         mark_left(connection, ANN.address, now)
+        connection.execute(text("DELETE FROM consents"))
         connection.execute(text("DELETE FROM subscribers"))
         connection.execute(text("UPDATE suppressions SET address = NULL, reason = 'erased'"))
         assert add_subscribers(connection, [ANN], now) == BulkCount(added=0, known=0, suppressed=1)
@@ -127,6 +131,59 @@ def test_a_reader_who_comes_as_left_is_kept_out(database: Database, now: datetim
     assert found is not None
     assert (found.state, found.left_at) == (SubscriberState.LEFT, now - timedelta(days=9))
     assert _add(database, NewSubscriber("gone@example.org"), now) is Admission.SUPPRESSED
+
+
+def test_whoever_comes_as_bounced_or_complaining_is_kept_out_for_that(database: Database, now: datetime) -> None:
+    reasons = {"b@example.org": SuppressionReason.BOUNCED, "c@example.org": SuppressionReason.COMPLAINED}
+    gone = [NewSubscriber(name, state=SubscriberState.SUSPENDED, kept_out=why) for name, why in reasons.items()]
+    with database.transaction() as connection:
+        assert add_subscribers(connection, gone, now).added == 2
+        found = connection.execute(select(suppressions.c.address, suppressions.c.reason)).all()
+    assert {row.address: row.reason for row in found} == reasons
+
+
+def test_who_is_known_is_kept_out_too_when_another_list_says_so(database: Database, now: datetime) -> None:
+    with database.transaction() as connection:
+        add_subscribers(connection, [ANN], now)
+        gone = replace(ANN, state=SubscriberState.SUSPENDED, kept_out=SuppressionReason.COMPLAINED)
+        assert add_subscribers(connection, [gone], now) == BulkCount(added=0, known=1, suppressed=0)
+        assert find_suppressed(connection, ["ann@example.org"]) == {"ann@example.org"}
+
+
+def test_whoever_is_added_in_bulk_has_a_record_of_it(database: Database, now: datetime) -> None:
+    opted = datetime(2018, 2, 5, 19, 28, 23, tzinfo=UTC)
+    known = NewSubscriber("known@example.org", source="form")
+    list_of_others = [
+        known,
+        NewSubscriber("new@example.org", source="import of a.csv", opted_in_at=opted, client="192.0.2.7"),
+        NewSubscriber("NEW@example.org", source="import of b.csv", client="192.0.2.8"),
+        NewSubscriber("bare@example.org"),
+    ]
+    with database.transaction() as connection:
+        add_subscribers(connection, [known], now)
+        add_subscribers(connection, list_of_others, now + timedelta(days=1))
+        records = [list_consents(connection, number) for number in (1, 2, 3)]
+    assert [[(line.event, line.at, line.origin.source) for line in record] for record in records] == [
+        [("imported", now, "form")],
+        [("imported", now + timedelta(days=1), "import of a.csv")],
+        [("imported", now + timedelta(days=1), "import")],
+    ]
+    assert [(record[0].origin.client, record[0].detail) for record in records] == [
+        ("", ""),
+        ("192.0.2.7", "opted in on 2018-02-05 at 19:28:23 UTC"),
+        ("", ""),
+    ]
+
+
+def test_what_adding_would_come_to_is_known_without_adding(database: Database, now: datetime) -> None:
+    with database.transaction() as connection:
+        add_subscribers(connection, [ANN], now)
+        mark_left(connection, "out@example.org", now)
+        addresses = ("new@example.org", "ANN@example.org", "Out@example.org")
+        judged = judge_subscribers(connection, [NewSubscriber(address) for address in addresses])
+        assert judged == [Admission.NEW, Admission.KNOWN, Admission.SUPPRESSED]
+        assert judge_subscribers(connection, []) == []
+        assert count_subscribers(connection)[SubscriberState.ACTIVE] == 1
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5, 100])

@@ -59,9 +59,7 @@ indexed = Table(
 
 WORD_COLUMNS = ("title", "authors", "section", "identifier", "body")
 
-_SQLITE = (
-    f"CREATE VIRTUAL TABLE document_words USING fts5({', '.join(WORD_COLUMNS)}, tokenize='ascii', prefix='2 3')",
-)
+_SQLITE = (f"CREATE VIRTUAL TABLE document_words USING fts5({', '.join(WORD_COLUMNS)}, tokenize='ascii')",)
 _POSTGRESQL = (
     "CREATE TABLE document_words (id bigint CONSTRAINT pk_document_words PRIMARY KEY"
     " CONSTRAINT fk_document_words_id REFERENCES documents (id) ON DELETE CASCADE, words tsvector NOT NULL)",

@@ -263,7 +263,7 @@ def _make_documents() -> None:
     if op.get_bind().dialect.name == "sqlite":
         op.execute(
             "CREATE VIRTUAL TABLE document_words USING "
-            "fts5(title, authors, section, identifier, body, tokenize='ascii', prefix='2 3')"
+            "fts5(title, authors, section, identifier, body, tokenize='ascii')"
         )
         return
     op.execute(
