@@ -162,7 +162,9 @@ def test_whoever_is_added_in_bulk_has_a_record_of_it(database: Database, now: da
     with database.transaction() as connection:
         add_subscribers(connection, [known], now)
         add_subscribers(connection, list_of_others, now + timedelta(days=1))
-        records = [list_consents(connection, number) for number in (1, 2, 3)]
+        readers = list(walk_subscribers(connection))
+        records = [list_consents(connection, reader.id) for reader in readers]
+    assert [reader.address for reader in readers] == ["known@example.org", "new@example.org", "bare@example.org"]
     assert [[(line.event, line.at, line.origin.source) for line in record] for record in records] == [
         [("imported", now, "form")],
         [("imported", now + timedelta(days=1), "import of a.csv")],
