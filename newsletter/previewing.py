@@ -12,9 +12,10 @@ from newsletter.model.edition import PublishedIssue
 from newsletter.model.issue import Issue
 from newsletter.model.problem import Problem, Severity
 from newsletter.publishing import Draft, load_draft
-from newsletter.render.archive import render_asset, render_issue
+from newsletter.render.archive import render_issue
 from newsletter.render.content import compose_card, render_feed_content
 from newsletter.render.environment import default_folder
+from newsletter.render.frame import render_asset
 from newsletter.site import make_frame
 from newsletter.web.preview import Application, Views, make_preview
 

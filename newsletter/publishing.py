@@ -44,6 +44,7 @@ from newsletter.store.editions import (
 )
 from newsletter.store.staging import list_missing_seeds
 from newsletter.store.subscribers import count_subscribers
+from newsletter.telling import Untold, tell_hubs
 
 Progress = Callable[[int, int], None]
 """Takes how many are done and how many there are."""
@@ -77,6 +78,7 @@ class Published:
     tally: Tally | None
     current: bool
     missing_seeds: tuple[str, ...]
+    untold: tuple[Untold, ...]
 
     @property
     def complete(self) -> bool:
@@ -125,6 +127,7 @@ def publish_issue(app: App, name: str, *, correct: bool, another: bool, progress
     menu = make_menu(app, issue, edition)
     stored = (correct_issue if correct else freeze_issue)(app, issue, menu, now)
     site = update_site(app)
+    told = tell_hubs(app.settings)
     mails = not correct and _has_readers(app)
     if mails:
         commit_edition(app, stored, menu, now)
@@ -133,9 +136,8 @@ def publish_issue(app: App, name: str, *, correct: bool, another: bool, progress
     with app.database.read() as connection:
         audit = count_deliveries(connection, stored.id)
         missing = tuple(list_missing_seeds(connection, app.settings.delivery.seeds)) if mails else ()
-    return Published(
-        stored, issue, problems, site, audit, tally, current=stored.edition.hash == edition.hash, missing_seeds=missing
-    )
+    current = stored.edition.hash == edition.hash
+    return Published(stored, issue, problems, site, audit, tally, current, missing, told())
 
 
 def _has_readers(app: App) -> bool:

@@ -125,6 +125,21 @@ def test_a_relay_or_a_domain_is_named_once(tmp_path: Path) -> None:
     assert "has relays but no host" in problems_of(write(tmp_path, headless))["smtp"]
 
 
+@pytest.mark.parametrize(
+    ("written", "hubs"),
+    [
+        ('"https://hub.example/"', ("https://hub.example/",)),
+        ('""', ()),
+        (
+            '["https://hub.example/publish?a=1", "http://b.example"]',
+            ("https://hub.example/publish?a=1", "http://b.example"),
+        ),
+    ],
+)
+def test_a_hub_is_one_address_or_a_list_of_them(tmp_path: Path, written: str, hubs: tuple[str, ...]) -> None:
+    assert load_settings(write(tmp_path, f"[site]\nhub = {written}\n"), {}).site.hub == hubs
+
+
 def test_answers_stand_uncommented_among_the_defaults() -> None:
     text = render_config({("publication", "title"): 'A "quoted" name'})
     assert tomllib.loads(text)["publication"] == {"title": 'A "quoted" name'}
@@ -151,6 +166,9 @@ def test_all_problems_are_told_at_once_with_their_key(tmp_path: Path) -> None:
         ('issues = {labels = ["Why?", "why"]}', "issues.labels"),
         ('issues = {labels = ["Authors:"]}', "issues.labels"),
         ('site = {folder = ""}', "site.folder"),
+        ('site = {hub = "ftp://hub.example/"}', "site.hub[0]"),
+        ('site = {hub = ["https://user:pw@hub.example/"]}', "site.hub[0]"),
+        ("site = {hub = 5}", "site.hub"),
         ('smtp = {password_file = " "}', "smtp.password_file"),
         ('delivery = {journal = "a\\u0000b"}', "delivery.journal"),
         ('database = {url = "mysql://u:pw@h/x"}', "database.url"),

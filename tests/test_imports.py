@@ -30,6 +30,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bounces": GROUND | {"bounces", "mail", "store"},
     "schedule": GROUND | {"schedule"},
     "site": GROUND | {"site", "issues", "render"},
+    "hubs": {"model"},
+    "telling": GROUND | {"site", "hubs"},
     "app": GROUND
     | {"audience"}
     | {"bounces"}
@@ -42,8 +44,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"store"},
     "indexing": GROUND | {"app", "issues", "render", "store"},
     "committing": GROUND | {"app", "indexing", "render", "store", "mail"},
-    "publishing": GROUND | {"app", "committing", "issues", "render", "site", "store", "delivery", "mail"},
+    "publishing": GROUND | {"app", "committing", "issues", "render", "site", "store", "delivery", "mail", "telling"},
     "notifying": GROUND | {"app", "delivery", "render"},
+    "restoring": GROUND | {"app", "store", "delivery"},
     "previewing": GROUND | {"app", "publishing", "issues", "render", "site", "web"},
     "web": GROUND | {"web"},
     "cli": GROUND
@@ -57,9 +60,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"notifying"}
     | {"previewing"}
     | {"publishing"}
+    | {"restoring"}
+    | {"schedule"}
     | {"signing"}
     | {"site"}
-    | {"store"},
+    | {"store"}
+    | {"telling"},
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -45,6 +45,13 @@ GROUPS: tuple[tuple[str, tuple[CommandLine, ...]], ...] = (
         ),
     ),
     (
+        "Run",
+        (
+            CommandLine("backup", "Copy the database while it is in use."),
+            CommandLine("restore", "Put a copy of the database back; nothing is sent a second time."),
+        ),
+    ),
+    (
         "Readers",
         (
             CommandLine("subscribers", "Add, list, remove, import and export readers."),

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from newsletter.app import App
+from newsletter.cli.site import say_untold
 from newsletter.cli.status import format_audit, format_control
 from newsletter.cli.terminal import count, print_json, print_problems, short, show_progress
 from newsletter.cli.words import parse_name
@@ -72,6 +73,8 @@ def _report(app: App, done: Published) -> None:
         _line("", f"{seed} is a seed (delivery.seeds) and no active reader: it gets no mail")
     for path in done.site.left_alone:
         _line("", f"{short(path)} is yours and was left alone")
+    for hub in done.untold:
+        _line("hub", say_untold(hub))
     _line("mail", _mail(app, done))
     _line("audit", format_audit(done.audit))
     if done.audit.excluded:
@@ -132,6 +135,7 @@ def _summarise(done: Published) -> dict[str, object]:
             "written": site.written,
             "unchanged": site.unchanged,
             "removed": site.removed,
+            "untold": [asdict(hub) for hub in done.untold],
         },
         "mail": asdict(done.tally) if done.tally else None,
         "audit": {**asdict(done.audit), "holds": done.audit.holds},

@@ -1,5 +1,6 @@
 """`newsletter site`: write the site and the feeds again, where something changed."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -8,6 +9,7 @@ from newsletter.app import App
 from newsletter.cli.terminal import count, print_json, short, show_progress
 from newsletter.indexing import update_index
 from newsletter.publishing import update_site
+from newsletter.telling import Untold, tell_hubs
 
 EPILOG = """\b
 Examples:
@@ -25,12 +27,17 @@ def command(config: Path | None, as_json: bool) -> int:
     """
     with App.load(config) as app:
         site = update_site(app)
+        told = tell_hubs(app.settings)
         with show_progress("Indexing") as progress:
             index = update_index(app, progress)
+        untold = told()
     if as_json:
         counts = {"written": site.written, "unchanged": site.unchanged, "removed": site.removed}
         left_alone = [str(path) for path in site.left_alone]
-        print_json({"folder": site.folder, **counts, "left_alone": left_alone, "indexed": index.indexed})
+        hubs = [asdict(hub) for hub in untold]
+        print_json(
+            {"folder": site.folder, **counts, "left_alone": left_alone, "untold": hubs, "indexed": index.indexed}
+        )
     else:
         click.echo(
             f"{short(site.folder)}: {count(site.written, 'file')} written, {site.unchanged:,} unchanged, "
@@ -38,4 +45,11 @@ def command(config: Path | None, as_json: bool) -> int:
         )
         if index.indexed:
             click.echo(f"{count(index.indexed, 'issue')} made searchable again.")
+        for hub in untold:
+            click.echo(say_untold(hub))
     return 0
+
+
+def say_untold(hub: Untold) -> str:
+    """Say which hub wasn't reached, why, and that nothing has to be done about it."""
+    return f"{hub.hub} was not told of {count(hub.feeds, 'feed')}: {hub.reason}; the next publish tries again"

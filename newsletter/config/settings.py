@@ -14,6 +14,7 @@ from newsletter.config.values import (
     DatabaseUrl,
     Domain,
     FilePath,
+    Hubs,
     Labels,
     Language,
     Line,
@@ -95,7 +96,14 @@ class Site(Table):
         Path("public"), description="Where pages and feeds are written, for any web server or CDN."
     )
     index_entries: int = Field(20, ge=1, le=500, description="Issues on the front page.")
-    feed_entries: int = Field(30, ge=1, le=500, description="Issues in each feed.")
+    feed_entries: int = Field(30, ge=1, le=500, description="Issues in each feed of whole issues.")
+    feed_papers: int = Field(100, ge=1, le=1000, description="Papers in each feed of single papers.")
+    section_papers: int = Field(30, ge=1, le=1000, description="Papers on each section's page; the others are by year.")
+    hub: Hubs = Field(
+        (),
+        description="WebSub hubs, which tell feed readers at once of a new issue: one address, or a list of them. "
+        "Feeds name them, and they are told of each change.",
+    )
     precompress: bool = Field(
         True,
         description="Write each file compressed, too (.gz and .br beside it), for web servers that hand those out.",

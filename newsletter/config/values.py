@@ -28,6 +28,19 @@ def _optional_call(value: str) -> str:
     return value
 
 
+def _hub_url(value: str) -> str:
+    # A hub is an endpoint: its address may have a query, and a slash at its end counts.
+    if not re.fullmatch(r"https?://[^\s/?#\"'`<>\\@]+([/?][^\s#\"'`<>\\]*)?", value):
+        raise ValueError("is not an http(s) address; write it like https://hub.example.org/")
+    return value
+
+
+def _one_or_more(value: object) -> object:
+    if isinstance(value, str):
+        return (value,) if value else ()
+    return tuple(value) if isinstance(value, list) else value
+
+
 def _address(value: str) -> str:
     if value and not re.fullmatch(r"[^\s@<>,;:\"]+@[^\s@<>,;:\"]+\.[^\s@<>,;:\"]+", value):
         raise ValueError("is not a mail address; write it like editor@example.org")
@@ -101,8 +114,10 @@ def _one_line(value: str) -> str:
 
 
 Url = Annotated[str, AfterValidator(_url)]
+HubUrl = Annotated[str, AfterValidator(_hub_url)]
 OptionalUrl = Annotated[str, AfterValidator(_optional_url)]
 OptionalCall = Annotated[str, AfterValidator(_optional_call)]
+Hubs = Annotated[tuple[HubUrl, ...], BeforeValidator(_one_or_more)]
 Address = Annotated[str, AfterValidator(_address)]
 Domain = Annotated[str, AfterValidator(_domain)]
 Selector = Annotated[str, AfterValidator(_selector)]

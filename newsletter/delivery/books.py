@@ -12,7 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from newsletter.delivery.fence import Fence
 from newsletter.delivery.journal import Journal
+from newsletter.errors import StoreError
 from newsletter.model.control import Control, Stage
 from newsletter.model.delivery import Delivery, Settlement
 from newsletter.model.pace import Pace, Spending
@@ -27,7 +29,13 @@ from newsletter.store.deliveries import (
     renew_leases,
     settle_deliveries,
 )
+from newsletter.store.fences import advance_ledger
 from newsletter.store.paces import save_paces
+
+_RESTORED = (
+    "Sending stopped: the database was restored while mail was being sent from it. What was on the wire is unknown; "
+    "`newsletter publish` goes on with who is left."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,7 @@ class Ledger:
 
     database: Database
     journal: Journal
+    fence: Fence
     edition_id: int
     owner: str
     lease: timedelta
@@ -171,6 +180,10 @@ class Books:
                 until = now + ledger.lease
                 claimed = claim_deliveries(connection, ledger.edition_id, ledger.owner, until, now, want, stage)
             control = load_control(connection, ledger.edition_id)  # after the claim, which holds on to it
+            epoch = advance_ledger(connection, ledger.fence.life)  # last, for senders wait for each other here
+            if epoch is None:
+                raise StoreError(_RESTORED)
+        ledger.fence.note(epoch)  # before anything that was claimed can go out, and the journal forget
         self._leased_at = now if due else self._leased_at
         self._begun = self._begun or want > 0
         turn = Turn(claimed, page.settlements, departed, control, through=want > 0 and not claimed, paces=paces)

@@ -12,9 +12,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 from newsletter.config import Settings
@@ -23,6 +24,7 @@ from newsletter.delivery.compose import make_compose
 from newsletter.delivery.desk import Desk, Tally
 from newsletter.delivery.engine import Engine
 from newsletter.delivery.exchange import Result
+from newsletter.delivery.fence import Fence
 from newsletter.delivery.journal import Journal, load_boot_id
 from newsletter.delivery.lanes import Lane, Mail, Transport
 from newsletter.delivery.meter import Meters
@@ -38,6 +40,7 @@ from newsletter.model.delivery import Delivery, DeliveryState, Outcome
 from newsletter.model.edition import Edition
 from newsletter.store.database import Database
 from newsletter.store.editions import StoredEdition
+from newsletter.store.fences import open_ledger
 from newsletter.store.paces import load_paces
 from newsletter.store.variants import load_variant
 
@@ -100,22 +103,30 @@ def send_edition(
 
     compose = make_compose(stored.edition, stored.published_at, keys.links, keys.mail, load)
     rules, boot = settings.delivery, load_boot_id()
-    recovered = recover(database, rules.journal, boot, rules, clock(), is_dead_owner)
-    owner = load_owner(secrets.token_hex(4))
-    journal = Journal.create(rules.journal, owner, name_ledger(database), boot, rules.claim_ahead)
-    lease = timedelta(seconds=2 * (_COMMANDS_PER_MAIL * settings.smtp.timeout + settings.smtp.data_timeout))
-    desk = Desk(
-        ledger=Ledger(database, journal, stored.id, owner, lease, rules.claim_ahead, clock),
-        transport=transport,
-        rules=rules,
-        compose=compose,
-        jitter=lambda: random.uniform(0.8, 1.2),  # noqa: S311 - spreads load, protects nothing
-        drain=timedelta(seconds=rules.drain_seconds),
-        on_progress=on_progress,
-        meters=meters,
-        pace=settings.pace,
-    )
-    return _run(_send(desk, recovered))
+    with closing(open_fence(database, rules.journal, stored.edition.slug)) as fence:
+        recovered = recover(database, rules.journal, boot, rules, clock(), is_dead_owner)
+        owner = load_owner(secrets.token_hex(4))
+        journal = Journal.create(rules.journal, owner, name_ledger(database), boot, rules.claim_ahead)
+        lease = timedelta(seconds=2 * (_COMMANDS_PER_MAIL * settings.smtp.timeout + settings.smtp.data_timeout))
+        desk = Desk(
+            ledger=Ledger(database, journal, fence, stored.id, owner, lease, rules.claim_ahead, clock),
+            transport=transport,
+            rules=rules,
+            compose=compose,
+            jitter=lambda: random.uniform(0.8, 1.2),  # noqa: S311 - spreads load, protects nothing
+            drain=timedelta(seconds=rules.drain_seconds),
+            on_progress=on_progress,
+            meters=meters,
+            pace=settings.pace,
+        )
+        return _run(_send(desk, recovered))
+
+
+def open_fence(database: Database, folder: Path, slug: str) -> Fence:
+    """Take an issue's place at the fence. Raises StoreError for a database that was restored and not compared."""
+    with database.transaction() as connection:
+        mark = open_ledger(connection, secrets.token_hex(16), secrets.token_hex(16))
+    return Fence.open(folder, mark, slug)
 
 
 async def _send(desk: Desk, recovered: int) -> Tally:

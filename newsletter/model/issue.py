@@ -11,6 +11,7 @@ from datetime import date
 from urllib.parse import quote
 
 _LONGEST_NAME = 100
+_NO_PAGE = re.compile("[:#]")
 _DOI_SAFE = "/:;().,-_~!$&'*+=@"
 
 
@@ -103,6 +104,20 @@ class Entry:
             return plain
         digest = hashlib.sha256(plain.encode()).hexdigest()[:8]
         return f"{re.sub(r'[^a-z0-9._-]+', '-', plain)[:_LONGEST_NAME]}-{digest}"
+
+    def work_in(self, slug: str) -> str:
+        """Return what names the entry's work in whichever issue it is, or in the one of this slug alone.
+
+        It is the page's name (`arxiv-2405.16325`), else `url:https://…`, else `2024-05-25#anchor`.
+        """
+        if self.identifier is None:
+            return f"{slug}#{self.anchor}"
+        return self.page_slug or self.identifier.key
+
+
+def is_page_slug(work: str) -> bool:
+    """Return whether a work's name is that of its own page, too (Entry.page_slug)."""
+    return not _NO_PAGE.search(work)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,59 +4,28 @@ Owns what each page says and what is said about a page to machines (canonical, O
 within the site are relative, so that a copy works at any address; what leaves the page is absolute.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Mapping, Sequence
 from functools import lru_cache, partial
-from urllib.parse import urlsplit
 
-from jinja2 import Environment
 from markupsafe import Markup
 
-from newsletter.config import Settings
 from newsletter.model.issue import Entry, Issue, Markdown
-from newsletter.render.content import GENERATOR, Card, shorten
-from newsletter.render.environment import in_language, render_template
-from newsletter.render.language import direction_of
+from newsletter.model.topic import topic_key
+from newsletter.render.content import Card
+from newsletter.render.frame import Frame, root_of
 from newsletter.render.links import resolve_links
-from newsletter.render.markdown import Medium, render_html, render_title
+from newsletter.render.markdown import Medium, render_html
 from newsletter.render.maths import render_plain_title
-from newsletter.render.text import render_summary
-from newsletter.urls import ATOM_PATH, JSON_FEED_PATH, RSS_PATH, archive_url, entry_url, issue_url, paper_url
+from newsletter.render.page import render_page
+from newsletter.render.sections import SectionCard
+from newsletter.render.works import Appearance, authors_of, summarise_entry
+from newsletter.urls import archive_url, issue_url, paper_url
 
 _ENTRY_LEVEL = 3
 """The level of an entry's heading on its issue's page."""
 
 
-@dataclass(frozen=True, slots=True)
-class Appearance:
-    """One paper in one issue."""
-
-    card: Card
-    issue: Issue
-    entry: Entry
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """What every page shares; `style_version` changes with the style sheet, so that caches let go of an old one."""
-
-    environment: Environment
-    settings: Settings
-    style_version: str
-
-    @property
-    def base(self) -> str:
-        """Return the site's address without a trailing slash."""
-        return self.settings.publication.url
-
-
-def site_path(base: str, url: str) -> str:
-    """Return the file that is served at an address: `issues/2024-05-25/index.html`."""
-    path = url.removeprefix(base).lstrip("/")
-    return f"{path}index.html" if path.endswith("/") or not path else path
-
-
-def render_index(frame: Frame, cards: Sequence[Card], total: int) -> str:
+def render_index(frame: Frame, cards: Sequence[Card], total: int, sections: Sequence[SectionCard] = ()) -> str:
     """Return the front page; `cards` are its issues, newest first, out of `total`."""
     publication = frame.settings.publication
     structured = {
@@ -67,11 +36,28 @@ def render_index(frame: Frame, cards: Sequence[Card], total: int) -> str:
         "url": f"{frame.base}/",
         "inLanguage": publication.language,
     }
-    return _render(frame, "index.html", f"{frame.base}/", cards=cards, total=total, structured=structured)
+    return render_page(
+        frame,
+        "index.html",
+        f"{frame.base}/",
+        channels=(frame.channel, frame.papers_channel),
+        cards=cards,
+        total=total,
+        sections=sections,
+        structured=structured,
+    )
 
 
-def render_issue(frame: Frame, issue: Issue, card: Card, previous: Card | None, following: Card | None) -> str:
-    """Return an issue's page; `previous` and `following` are its neighbours by date."""
+def render_issue(
+    frame: Frame,
+    issue: Issue,
+    card: Card,
+    previous: Card | None,
+    following: Card | None,
+    sections: Container[str] = (),
+) -> str:
+    """Return an issue's page; `previous` and `following` are its neighbours by date, `sections` the topic keys of
+    sections that have pages."""
     url = issue_url(frame.base, card.slug)
     structured = {
         "@context": "https://schema.org",
@@ -86,7 +72,7 @@ def render_issue(frame: Frame, issue: Issue, card: Card, previous: Card | None, 
         "author": [{"@type": "Person", "name": name} for name in issue.authors] or [_publisher(frame)],
         "publisher": _publisher(frame),
     }
-    return _render(
+    return render_page(
         frame,
         "issue.html",
         url,
@@ -99,6 +85,7 @@ def render_issue(frame: Frame, issue: Issue, card: Card, previous: Card | None, 
         previous=previous,
         following=following,
         html=partial(_body, issue),
+        section_key=lambda section: key if (key := topic_key(section.title)) in sections else "",
         structured=structured,
     )
 
@@ -108,13 +95,13 @@ def render_paper(frame: Frame, appearances: Sequence[Appearance]) -> str:
     latest = appearances[0]
     entry = latest.entry
     url = paper_url(frame.base, entry.page_slug)
-    authors = next((one.entry.authors for one in appearances if one.entry.authors), ())
-    return _render(
+    authors = authors_of(appearances)
+    return render_page(
         frame,
         "paper.html",
         url,
         title=entry.title,
-        description=_paper_summary(latest),
+        description=summarise_entry(latest),
         language=latest.card.language,
         kind="article",
         entry=entry,
@@ -129,95 +116,19 @@ def render_paper(frame: Frame, appearances: Sequence[Appearance]) -> str:
 
 def render_archive(frame: Frame, years: Mapping[int, Sequence[Card]]) -> str:
     """Return the list of years; `years` holds each year's issues."""
-    return _render(frame, "archive.html", archive_url(frame.base), years=years)
+    return render_page(frame, "archive.html", archive_url(frame.base), years=years)
 
 
 def render_year(frame: Frame, year: int, cards: Sequence[Card], years: Sequence[int]) -> str:
     """Return a year's list of issues, newest first, with the way to the other `years`."""
     url = archive_url(frame.base, year)
-    return _render(frame, "year.html", url, year=year, cards=cards, years=years)
+    return render_page(frame, "year.html", url, year=year, cards=cards, years=years)
 
 
 def render_missing(frame: Frame) -> str:
     """Return the page for an address where nothing is: it may be shown at any depth, so its links start at the root."""
     url = f"{frame.base}/404.html"
-    return _render(frame, "404.html", url, root=f"{_root(frame)}/")
-
-
-def render_asset(frame: Frame, name: str, **values: object) -> str:
-    """Return what isn't a page (`style.css`, `icon.svg`, `robots.txt`, `sitemap.xml`, `sitemap-year.xml`)."""
-    publication = frame.settings.publication
-    return render_template(
-        frame.environment,
-        f"site/{name}",
-        {"publication": publication, "base": frame.base, "root": _root(frame), "generator": GENERATOR, **values},
-    )
-
-
-def _render(
-    frame: Frame,
-    template: str,
-    url: str,
-    *,
-    root: str | None = None,
-    title: str = "",
-    description: str = "",
-    language: str = "",
-    kind: str = "website",
-    **values: object,
-) -> str:
-    publication = frame.settings.publication
-    base = frame.base
-    depth = url.removeprefix(f"{base}/").count("/")
-    link = partial(_relative, base, "../" * depth if root is None else root)
-    feeds = (
-        ("RSS", "application/rss+xml", f"{base}/{RSS_PATH}"),
-        ("Atom", "application/atom+xml", f"{base}/{ATOM_PATH}"),
-        ("JSON Feed", "application/feed+json", f"{base}/{JSON_FEED_PATH}"),
-    )
-    shared: dict[str, object] = {
-        "publication": publication,
-        "rules": frame.settings.issues,
-        "generator": GENERATOR,
-        "style": f"{base}/style.css?v={frame.style_version}",
-        "icon": f"{base}/icon.svg",
-        "base": base,
-        "url": url,
-        "title": title,
-        "plain_title": render_plain_title,
-        "shown_title": partial(render_title, medium=Medium.PAGE),
-        "description": description or publication.tagline,
-        "language": language or publication.language,
-        "direction": direction_of(language or publication.language),
-        "kind": kind,
-        "feeds": feeds,
-        "link": link,
-        **_addresses(base),
-    }
-    environment = in_language(frame.environment, language or publication.language)
-    return render_template(environment, f"site/{template}", shared | values)
-
-
-def _addresses(base: str) -> dict[str, object]:
-    """Return the site's addresses as templates call them."""
-    return {
-        "issue_url": partial(issue_url, base),
-        "paper_url": partial(paper_url, base),
-        "entry_url": partial(entry_url, base),
-        "archive_url": partial(archive_url, base),
-    }
-
-
-def _root(frame: Frame) -> str:
-    """Return the path at which the site stands on its host, without a trailing slash."""
-    return urlsplit(frame.base).path
-
-
-def _relative(base: str, root: str, url: str) -> str:
-    """Return an address of this site as seen from a page that is `root` away from the site's top."""
-    if url.startswith(f"{base}/"):
-        return (root + url[len(base) + 1 :]) or "./"
-    return url
+    return render_page(frame, "404.html", url, root=f"{root_of(frame)}/")
 
 
 def _body(issue: Issue, body: Markdown, under: int = _ENTRY_LEVEL) -> Markup:
@@ -242,12 +153,6 @@ def _body_elsewhere(base: str, appearance: Appearance, body: Markdown) -> Markup
 def _publisher(frame: Frame) -> dict[str, str]:
     publication = frame.settings.publication
     return {"@type": "Organization", "name": publication.editor or publication.title, "url": f"{frame.base}/"}
-
-
-def _paper_summary(appearance: Appearance) -> str:
-    entry = appearance.entry
-    body = entry.lead or next((field.body for field in entry.fields if field.body), Markdown(""))
-    return shorten(render_summary(body, appearance.issue.references))
 
 
 def _submitted(entry: Entry) -> str:

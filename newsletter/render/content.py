@@ -6,15 +6,16 @@ Owns that what leaves an issue's own page is whole: every address is absolute, e
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
+from typing import NamedTuple
 
 from jinja2 import Environment
 from markupsafe import Markup
 
 from newsletter.config import Settings
 from newsletter.model.edition import PublishedIssue
-from newsletter.model.issue import Issue
+from newsletter.model.issue import Entry, Issue, is_page_slug
 from newsletter.render.environment import in_language, render_template
-from newsletter.render.feed import FeedInfo, FeedItem, compose_item_id, whole_second
+from newsletter.render.feed import FeedItem, compose_item_id, whole_second
 from newsletter.render.links import resolve_links
 from newsletter.render.markdown import Medium, render_html, render_title
 from newsletter.render.maths import render_plain_title
@@ -25,11 +26,19 @@ GENERATOR = "newsletter (static site)"
 """Stands in every file of the site, so that our files are known even when the build's record is lost."""
 
 
+class Listed(NamedTuple):
+    """An entry as lists know it: the name of its work (Entry.work_in), its place in the issue, and its title."""
+
+    work: str
+    anchor: str
+    title: str
+
+
 @dataclass(frozen=True, slots=True)
 class Card:
     """What the rest of the site says about an issue: enough for every page but its own and its papers'.
 
-    `sections` are the headings that have entries, with how many; `papers` are page slugs. Times are aware UTC.
+    `contents` are the headings of sections that have entries, with these. Times are aware UTC.
     """
 
     slug: str
@@ -37,16 +46,30 @@ class Card:
     title: str
     summary: str
     language: str
-    sections: tuple[tuple[str, int], ...]
-    papers: tuple[str, ...]
+    contents: tuple[tuple[str, tuple[Listed, ...]], ...]
     source_hash: str
     published_at: datetime
     updated_at: datetime
 
     @property
+    def sections(self) -> tuple[tuple[str, int], ...]:
+        """Return the headings of sections that have entries, with how many."""
+        return tuple((title, len(entries)) for title, entries in self.contents)
+
+    @property
     def entries(self) -> int:
         """Return how many entries the issue has."""
-        return sum(count for _, count in self.sections)
+        return sum(len(entries) for _, entries in self.contents)
+
+    @property
+    def works(self) -> tuple[str, ...]:
+        """Return the names of the works in the issue, each once, in reading order."""
+        return tuple(dict.fromkeys(entry.work for _, entries in self.contents for entry in entries))
+
+    @property
+    def papers(self) -> tuple[str, ...]:
+        """Return those works that have a page of their own; the names are the pages'."""
+        return tuple(filter(is_page_slug, self.works))
 
 
 def compose_card(issue: Issue, published: PublishedIssue) -> Card:
@@ -57,12 +80,19 @@ def compose_card(issue: Issue, published: PublishedIssue) -> Card:
         title=issue.title,
         summary=compose_summary(issue),
         language=issue.language,
-        sections=tuple((section.title, len(section.entries)) for section in issue.sections if section.entries),
-        papers=tuple(dict.fromkeys(entry.page_slug for entry in issue.entries if entry.page_slug)),
+        contents=tuple(
+            (section.title, tuple(_list(entry, published.slug) for entry in section.entries))
+            for section in issue.sections
+            if section.entries
+        ),
         source_hash=published.source_hash,
         published_at=published.published_at,
         updated_at=published.updated_at,
     )
+
+
+def _list(entry: Entry, slug: str) -> Listed:
+    return Listed(entry.work_in(slug), entry.anchor, entry.title)
 
 
 def compose_summary(issue: Issue) -> str:
@@ -107,20 +137,6 @@ def compose_feed_item(issue: Issue, card: Card, settings: Settings, environment:
         language=card.language,
         published_at=whole_second(card.published_at),
         updated_at=whole_second(card.updated_at),
-    )
-
-
-def compose_feed_info(settings: Settings) -> FeedInfo:
-    """Return what the feeds say of themselves."""
-    publication = settings.publication
-    return FeedInfo(
-        id=f"{settings.site.id_url or publication.url}/",
-        title=publication.title,
-        description=publication.tagline or publication.title,
-        site_url=publication.url,
-        language=publication.language,
-        author=publication.editor or publication.title,
-        generator=GENERATOR,
     )
 
 

@@ -7,23 +7,24 @@ Refuses to overwrite a file that it didn't write; `robots.txt`, `icon.svg` and `
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 
 from jinja2 import Environment
 
 from newsletter import __version__
-from newsletter.config import Settings, Site
+from newsletter.config import Settings
 from newsletter.errors import NewsletterError
 from newsletter.issues.parse import parse_issue
 from newsletter.model.edition import PublishedIssue
 from newsletter.model.issue import Issue
-from newsletter.render.archive import Frame, render_asset
 from newsletter.render.content import GENERATOR, Card, compose_card
 from newsletter.render.environment import catalogues_of
 from newsletter.render.feed import FeedItem, parse_json_feed
+from newsletter.render.frame import Frame, render_asset
 from newsletter.render.translation import list_catalogues
 from newsletter.site.compress import NO_VARIANTS, SUFFIXES, compress_variants
+from newsletter.site.feeds import Known, is_feed
 from newsletter.site.files import (
     PATIENCE,
     RECORD_NAME,
@@ -41,7 +42,9 @@ from newsletter.site.files import (
     write_file,
     write_own,
 )
-from newsletter.site.plan import USERS_FIRST, Page, Sources, plan_site
+from newsletter.site.pages import Page, Sources
+from newsletter.site.pings import note_pings
+from newsletter.site.plan import USERS_FIRST, plan_site
 from newsletter.site.record import (
     DOUBTFUL,
     Record,
@@ -54,7 +57,7 @@ from newsletter.site.record import (
     render_todo,
     sizes_of,
 )
-from newsletter.urls import ATOM_PATH, JSON_FEED_PATH, RSS_PATH, issue_url
+from newsletter.urls import ATOM_PATH, JSON_FEED_PATH, RSS_PATH
 
 PARSED_KEPT = 512
 """Issues kept parsed during a build, at some 80 kB each; what goes beyond is parsed again when its page is written."""
@@ -109,12 +112,12 @@ def write_site(
         sources = _open_sources(settings, load_source, {one.slug: one.issue_date for one in listed})
         known = old.cards if old.fingerprint == fingerprint else {}
         cards = [_card(one, known.get(one.slug), sources) for one in listed]
-        pages = plan_site(frame, cards, _known_items(settings, old, cards))
+        pages = plan_site(frame, cards, _known_items(folder, old, cards))
         users = [path for path in sorted(USERS_FIRST) if _is_users(folder, path, old.outputs.get(path))]
         pages = [page for page in pages if page.path not in users]
         _check_pages(folder, pages, old.outputs)
         new = Record(fingerprint, {card.slug: card for card in cards})
-        return _apply(settings.site, pages, old, new, sources, users)
+        return _apply(settings, pages, old, new, sources, users)
 
 
 def make_frame(settings: Settings, environment: Environment) -> Frame:
@@ -136,16 +139,22 @@ def _load_record(folder: Path) -> Record:
     return replace(record, outputs={**record.outputs, **dict.fromkeys(doubtful, DOUBTFUL)})
 
 
-def _known_items(settings: Settings, old: Record, cards: Sequence[Card]) -> dict[str, FeedItem]:
-    """Return the items by slug that the last build's feed holds and that nothing has changed since."""
-    folder, base = settings.site.folder, settings.publication.url
-    feed = old.outputs.get(JSON_FEED_PATH)
-    content = read_file(folder, JSON_FEED_PATH) if feed else None
-    if not feed or content is None or digest(content) != digest_of(feed):
-        return {}
-    items = {item.url: item for item in parse_json_feed(content)}
-    kept = (card.slug for card in cards if old.cards.get(card.slug) is card)
-    return {slug: items[url] for slug in kept if (url := issue_url(base, slug)) in items}
+def _known_items(folder: Path, old: Record, cards: Sequence[Card]) -> Known:
+    """Return the items that the last build's feeds hold, and which of them nothing has changed since."""
+    kept = {card.slug for card in cards if old.cards.get(card.slug) is card}
+    touched = {work for slug, card in old.cards.items() if slug not in kept for work in card.works}
+    return Known(cache(partial(_read_items, folder, old.outputs)), kept, touched)
+
+
+def _read_items(folder: Path, outputs: Mapping[str, str]) -> dict[str, FeedItem]:
+    """Return the items of all feeds by id; a feed that isn't as we wrote it has none."""
+    items: dict[str, FeedItem] = {}
+    for path, output in outputs.items():
+        if is_feed(path) and path.endswith(JSON_FEED_PATH):
+            content = read_file(folder, path)
+            if output and content is not None and digest(content) == digest_of(output):
+                items |= {item.id: item for item in parse_json_feed(content)}
+    return items
 
 
 def _fingerprint(settings: Settings, environment: Environment) -> str:
@@ -218,10 +227,10 @@ def _check_pages(folder: Path, pages: Sequence[Page], outputs: Mapping[str, str]
 
 
 def _apply(
-    site: Site, pages: Sequence[Page], old: Record, new: Record, sources: Sources, users: Sequence[str]
+    settings: Settings, pages: Sequence[Page], old: Record, new: Record, sources: Sources, users: Sequence[str]
 ) -> SiteReport:
     """Write what changed and remove what is gone, between a note of what is to be done and the record of what was."""
-    folder = site.folder
+    site, folder = settings.site, settings.site.folder
 
     @cache
     def key_of(inputs: str) -> str:
@@ -238,6 +247,8 @@ def _apply(
     if stale or gone:
         # Killed from here on, the next build knows what to make again.
         write_own(folder, TODO_NAME, render_todo([*(page.path for page in stale), *gone]))
+    feeds = {f"{settings.publication.url}/{page.path}": key_of(page.inputs) for page in stale if is_feed(page.path)}
+    note_pings(folder, site.hub, feeds)
     written = 0
     for page in stale:
         content = page.render(sources)

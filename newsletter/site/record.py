@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from newsletter.render.content import Card
+from newsletter.render.content import Card, Listed
 from newsletter.site.files import is_safe_path
 
 FORMAT = 2
@@ -115,8 +115,7 @@ def _card_values(card: Card) -> dict[str, Any]:
         "title": card.title,
         "summary": card.summary,
         "language": card.language,
-        "sections": card.sections,
-        "papers": card.papers,
+        "contents": card.contents,
         "source_hash": card.source_hash,
         "published_at": card.published_at.isoformat(),
         "updated_at": card.updated_at.isoformat(),
@@ -130,8 +129,10 @@ def _parse_card(slug: str, values: Mapping[str, Any]) -> Card:
         title=str(values["title"]),
         summary=str(values["summary"]),
         language=str(values["language"]),
-        sections=tuple((str(title), int(count)) for title, count in values["sections"]),
-        papers=tuple(map(str, values["papers"])),
+        contents=tuple(
+            (str(title), tuple(Listed(str(work), str(anchor), str(name)) for work, anchor, name in entries))
+            for title, entries in values["contents"]
+        ),
         source_hash=str(values["source_hash"]),
         published_at=datetime.fromisoformat(values["published_at"]),
         updated_at=datetime.fromisoformat(values["updated_at"]),

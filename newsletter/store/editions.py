@@ -21,6 +21,7 @@ from newsletter.model.control import Control, ControlState
 from newsletter.model.edition import Edition, EditionKind, PublishedIssue, Sender
 from newsletter.model.variant import Allotment, Rendering
 from newsletter.store.dues import insert_dues, renew_dues
+from newsletter.store.fences import hold_fenced
 from newsletter.store.repeats import take_out_repeats
 from newsletter.store.schema import deliveries, editions, revisions
 from newsletter.store.staging import choose_stage
@@ -163,6 +164,7 @@ def publish_edition(
     audience = int(connection.execute(rows).scalar_one())
     changes = {"state": EditionState.PUBLISHED, "audience": audience}
     connection.execute(update(editions).where(editions.c.id == edition_id).values(changes))
+    hold_fenced(connection, edition_id, now)
     return audience
 
 

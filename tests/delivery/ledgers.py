@@ -22,6 +22,7 @@ from newsletter.delivery.lanes import Lane, Mail, Transport
 from newsletter.delivery.meter import Meters
 from newsletter.delivery.owner import is_dead_owner, load_owner
 from newsletter.delivery.policy import Fault, Phase
+from newsletter.delivery.publish import open_fence
 from newsletter.delivery.recovery import name_ledger, recover
 from newsletter.errors import StoreError
 from newsletter.model.delivery import Audit, Delivery, DeliveryState, Reply
@@ -170,9 +171,10 @@ class Run:
         self, transport: Transport, progress: Callable[[Tally], None], owner: str, ledger: Database | None = None
     ) -> Desk:
         journal = Journal.create(self.folder, owner, name_ledger(self.database), BOOT, self.ahead)
+        fence = open_fence(self.database, self.folder, self.stored.edition.slug)
         return Desk(
             ledger=Ledger(
-                ledger or self.database, journal, self.stored.id, owner, self.lease, self.ahead, lambda: self.now
+                ledger or self.database, journal, fence, self.stored.id, owner, self.lease, self.ahead, lambda: self.now
             ),
             transport=transport,
             rules=self.rules,
@@ -210,6 +212,7 @@ class Run:
                 return await engine.run(stop or asyncio.Event())
         finally:
             desk.ledger.journal.close(keep=not engine.settled)
+            desk.ledger.fence.close()
 
     def audit(self) -> Audit:
         return audit(self.database, self.stored)

@@ -142,7 +142,7 @@ def test_a_journal_that_cannot_be_made_stops_it_before_anything_is_sent(
 ) -> None:
     received, settings = sink
     (tmp_path / "journal").write_text("in the way")
-    with pytest.raises(Exception, match="the sender's journal can't be read"):
+    with pytest.raises(Exception, match="the sender's journal can't be used"):
         send(database, edition, settings, 5)
     assert received.mails == []
 

@@ -18,16 +18,12 @@ from newsletter.config import Issues, Publication, Settings
 from newsletter.model.edition import PublishedIssue
 from newsletter.model.issue import Entry, Field, Identifier, Issue, Markdown, Section
 from newsletter.render.archive import (
-    Appearance,
-    Frame,
     render_archive,
-    render_asset,
     render_index,
     render_issue,
     render_missing,
     render_paper,
     render_year,
-    site_path,
 )
 from newsletter.render.content import (
     Card,
@@ -38,6 +34,8 @@ from newsletter.render.content import (
     shorten,
 )
 from newsletter.render.environment import load_environment
+from newsletter.render.frame import Frame, render_asset, site_path
+from newsletter.render.works import Appearance
 
 BASE = "https://news.example/letters"
 PUBLICATION = Publication(title="Papers & more", tagline="New, every day.", url=BASE, editor="Ada Editor")
@@ -137,13 +135,14 @@ def test_headings_do_not_skip_a_level_and_ids_are_unique(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_leads_feed_readers_to_all_three_feeds(name: str) -> None:
+def test_a_page_leads_feed_readers_to_whole_issues_and_the_front_page_to_papers_as_well(name: str) -> None:
     alternates = [link for link in tree(PAGES[name]).iter("link") if link.get("rel") == "alternate"]
-    assert {link.get("type"): link.get("href") for link in alternates} == {
-        "application/rss+xml": f"{BASE}/feed.xml",
-        "application/atom+xml": f"{BASE}/atom.xml",
-        "application/feed+json": f"{BASE}/feed.json",
-    }
+    folders = [f"{BASE}/", f"{BASE}/papers/"] if name in ("index", "empty") else [f"{BASE}/"]
+    assert [(link.get("type"), link.get("href")) for link in alternates] == [
+        (f"application/{kind}", folder + file)
+        for folder in folders
+        for kind, file in (("rss+xml", "feed.xml"), ("atom+xml", "atom.xml"), ("feed+json", "feed.json"))
+    ]
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,8 @@ INFO = FeedInfo(
     id="https://news.example/",
     title="Papers & more",
     description="What is new, every day.",
-    site_url="https://news.example",
+    home_url="https://news.example/",
+    folder_url="https://news.example/",
     language="en",
     author="Ada Editor",
     generator="newsletter",
@@ -163,12 +165,13 @@ def test_json_feed_has_the_fields_of_version_1_1() -> None:
 
 
 def test_a_hub_and_a_ttl_are_said_once_they_are_known() -> None:
-    info = FeedInfo(**{name: getattr(INFO, name) for name in INFO.__slots__} | {"hub_url": "https://hub.x/", "ttl": 60})
+    hubs = ("https://hub.x/", "https://hub.y/?a&b")
+    info = replace(INFO, hub_urls=hubs, ttl=60)
     for render in (render_rss, render_atom):
         links = etree.fromstring(render(info, [item()])).iter(f"{ATOM}link")
-        assert [link.get("href") for link in links if link.get("rel") == "hub"] == ["https://hub.x/"]
+        assert [link.get("href") for link in links if link.get("rel") == "hub"] == [*hubs]
     assert etree.fromstring(render_rss(info, []))[0].findtext("ttl") == "60"
-    assert json.loads(render_json_feed(info, []))["hubs"] == [{"type": "WebSub", "url": "https://hub.x/"}]
+    assert json.loads(render_json_feed(info, []))["hubs"] == [{"type": "WebSub", "url": url} for url in hubs]
 
 
 @pytest.mark.parametrize(

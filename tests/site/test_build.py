@@ -22,7 +22,13 @@ Ledger = Any
 """The Ledger in conftest.py; a test file can't import it, so it has no name here."""
 
 NEW = date(2024, 1, 6)
-LISTS = {"index.html", "feed.xml", "atom.xml", "feed.json"}
+FORMATS = ("feed.xml", "atom.xml", "feed.json")
+ISSUES = set(FORMATS)
+"""The feed of whole issues."""
+PAPERS = {f"{folder}/{name}" for folder in ("papers", "sections/news") for name in FORMATS}
+"""The feeds of single papers, and the page that shows the same."""
+PAPERS |= {"sections/news/index.html"}
+LISTS = {"index.html", *ISSUES, *PAPERS, "sections/index.html"}
 
 
 def paper(name: str) -> str:
@@ -36,7 +42,13 @@ def page(day: object) -> str:
 def test_a_build_writes_every_page_of_the_floor_plan(week: Ledger) -> None:
     days = [date(2023, 12, 30) + timedelta(days=n) for n in range(7)]
     expected = {page(day) for day in days} | {paper(f"2312.0{n}00{k}") for n in range(7) for k in (1, 2)}
-    expected |= LISTS | {"archive/index.html", "archive/2023/index.html", "archive/2024/index.html", "404.html"}
+    expected |= LISTS | {
+        "feeds/index.html",
+        "archive/index.html",
+        "archive/2023/index.html",
+        "archive/2024/index.html",
+        "404.html",
+    }
     expected |= {"sitemap.xml", "sitemap-2023.xml", "sitemap-2024.xml", "sitemap-lists.xml", "robots.txt"}
     assert week.files().keys() == expected | {"style.css", "icon.svg"}
 
@@ -44,7 +56,7 @@ def test_a_build_writes_every_page_of_the_floor_plan(week: Ledger) -> None:
 def test_a_build_reports_what_it_did(week: Ledger) -> None:
     week.publish(NEW, ["2401.00001"])
     report = week.build()
-    assert (report.written, report.unchanged, report.removed) == (11, len(week.files()) - 11, 0)
+    assert (report.written, report.unchanged, report.removed) == (19, len(week.files()) - 19, 0)
     assert report.index.read_text().startswith("<!doctype html>")
     assert all(feed.is_file() for feed in report.feeds)
     assert report.page(str(NEW)).is_file()
@@ -107,9 +119,8 @@ def test_a_correction_touches_the_issue_its_papers_and_the_feeds(week: Ledger) -
     assert touched == {
         page("2023-12-31"),
         paper("2312.01001"),
-        "feed.xml",
-        "atom.xml",
-        "feed.json",
+        *ISSUES,
+        *PAPERS,
         "sitemap-2023.xml",
         "sitemap.xml",
     }

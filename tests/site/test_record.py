@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.render.content import Card
+from newsletter.render.content import Card, Listed
 from newsletter.site.files import is_safe_path
 from newsletter.site.record import (
     DOUBTFUL,
@@ -26,6 +26,7 @@ from newsletter.site.record import (
 
 TIMES = st.datetimes(timezones=st.just(UTC))
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+LISTED = st.builds(Listed, TEXT, TEXT, TEXT)
 CARDS = st.builds(
     Card,
     slug=TEXT,
@@ -33,8 +34,7 @@ CARDS = st.builds(
     title=TEXT,
     summary=TEXT,
     language=TEXT,
-    sections=st.lists(st.tuples(TEXT, st.integers(0, 99)), max_size=3).map(tuple),
-    papers=st.lists(TEXT, max_size=3).map(tuple),
+    contents=st.lists(st.tuples(TEXT, st.lists(LISTED, max_size=3).map(tuple)), max_size=3).map(tuple),
     source_hash=TEXT,
     published_at=TIMES,
     updated_at=TIMES,
@@ -84,7 +84,7 @@ def test_a_path_that_leads_out_of_the_folder_spoils_the_record(path: str) -> Non
 
 def test_an_old_record_counts_as_none() -> None:
     at = datetime(2024, 5, 25, tzinfo=UTC)
-    card = Card("one", date(2024, 5, 25), "t", "s", "en", (), (), "h", at, at)
+    card = Card("one", date(2024, 5, 25), "t", "s", "en", (), "h", at, at)
     content = render_record(Record("print", {"one": card}))
     assert parse_record(content.replace(b'"format":2', b'"format":1')) is None
     assert parse_record(content.replace(b'"summary":"s",', b"")) is None

@@ -1,6 +1,7 @@
 """When issues are due and what became of each day; who is called; what a restored database must not send again."""
 
 from sqlalchemy import (
+    JSON,
     CheckConstraint,
     Column,
     Date,
@@ -101,6 +102,7 @@ ledgers = Table(
     Column("line", String(32), nullable=False),  # the same in every copy of it
     Column("life", String(32), nullable=False),  # another one after each restore
     Column("epoch", Id, nullable=False),  # counts the pages that senders have written
+    Column("lives", JSON, nullable=False),  # those before this one, each with the epoch that a restore went back to
     Column("copied_at", UtcTime),  # in a copy: when it was made
     CheckConstraint("id = 1", name="id"),
     CheckConstraint("length(line) = 32 AND length(life) = 32", name="line"),

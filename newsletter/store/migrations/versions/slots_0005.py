@@ -1,5 +1,7 @@
 """When issues are due, and what became of each day."""
 
+import secrets
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import TIMESTAMP
@@ -94,17 +96,21 @@ def _make_calls() -> None:
 
 
 def _make_ledgers() -> None:
-    op.create_table(
+    table = op.create_table(
         "ledgers",
         sa.Column("id", sa.Integer(), nullable=False, autoincrement=False),
         *(sa.Column(name, sa.String(32), nullable=False) for name in ("line", "life")),
         sa.Column("epoch", _Id, nullable=False),
+        sa.Column("lives", sa.JSON(), nullable=False),
         sa.Column("copied_at", _Time),
         sa.PrimaryKeyConstraint("id", name="pk_ledgers"),
         _check("ledgers", "id", "id = 1"),
         _check("ledgers", "line", "length(line) = 32 AND length(life) = 32"),
         _check("ledgers", "epoch", "epoch >= 0"),
     )
+    # At once, so that every copy ever made has the same name.
+    names = {name: secrets.token_hex(16) for name in ("line", "life")}
+    op.bulk_insert(table, [{"id": 1, **names, "epoch": 0, "lives": []}])
     op.create_table(
         "fenced",
         sa.Column("key", sa.Text(), nullable=False),

@@ -1,0 +1,73 @@
+"""`newsletter restore`: put a copy of the database back, so that nothing is sent a second time."""
+
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from newsletter.app import App
+from newsletter.cli.terminal import count, print_json, short
+from newsletter.errors import UsageError
+from newsletter.restoring import Restored, reconcile_database, restore_copy
+
+EPILOG = """\b
+Examples:
+  newsletter restore backups/newsletter-20240525T030000Z.db
+  newsletter restore                     after a copy was put back by other means (pg_restore, cp)
+
+Afterwards `newsletter unknown list` shows who may or may not have had his mail.
+"""
+
+
+@click.command("restore", epilog=EPILOG, short_help="Put a copy of the database back.")
+@click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--only-sender", is_flag=True, help="PostgreSQL: no other machine sends from this database.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def command(config: Path | None, file: Path | None, yes: bool, only_sender: bool, as_json: bool) -> int:
+    """Put a copy of the database back, and compare it with what was sent since it was made.
+
+    The journal folder keeps how far each issue was sent. Readers whose mail the copy believes to be waiting, and who
+    may have had it since, become unknown; an issue that was sent after the copy was made has all its readers unknown
+    when it is published again. Nobody is mailed twice by itself: `newsletter unknown` decides. What is replaced is kept
+    in the folder of backups, and whoever has left since stays out.
+    """
+    if file and not yes:
+        _confirm(file)
+    now = datetime.now(UTC)
+    with App.load(config) as app:
+        if file:
+            done = restore_copy(app, file.absolute(), now, only_sender=only_sender)
+        else:
+            done = reconcile_database(app, now, only_sender=only_sender)
+    if as_json:
+        print_json(asdict(done))
+    else:
+        _tell(done, file)
+    return 0
+
+
+def _confirm(file: Path) -> None:
+    if not sys.stdin.isatty():
+        raise UsageError("A restore replaces the database, and nobody can be asked here: say --yes.")
+    click.confirm(f"Put {short(file)} in the database's place? What is there now is kept.", abort=True, err=True)
+
+
+def _tell(done: Restored, file: Path | None) -> None:
+    since = f" It knows nothing since {done.copied_at:%Y-%m-%d %H:%M} UTC." if done.copied_at else ""
+    click.echo(f"{short(file)} is in its place.{since}" if file else f"The database can send again.{since}")
+    if done.replaced:
+        click.echo(f"What it replaced: {short(done.replaced)}")
+    if done.carried:
+        click.echo(f"{count(done.carried, 'address', 'addresses')} that left since then stay out.")
+    if not done.compared:
+        click.echo("There was no note of what was sent since, so everybody who waited may have been sent his mail.")
+    for slug, number in done.reconciled.unknown.items():
+        click.echo(f"{slug}: {count(number, 'reader')} unknown. newsletter unknown list {slug}")
+    for key in done.reconciled.fenced:
+        kind, _, what = key.partition(":")
+        named = f"An issue dated {what} may have been" if kind == "day" else f"{what} was"
+        click.echo(f"{named} sent since: when it is published again, its readers are unknown and get no mail.")
