@@ -88,6 +88,12 @@ def list_issue_files(folder: Path) -> Sequence[Path]:
     return [path for _, _, path in sorted(dated)]
 
 
+def list_issues_of(folder: Path, day: date) -> list[Path]:
+    """Return the issue files of a day; where one is named by the date alone, that one."""
+    found = [path for path in list_issue_files(folder) if parse_day(path.name) == day]
+    return [path for path in found if path.stem == str(day)] or found
+
+
 def list_misnamed_files(folder: Path) -> tuple[Problem, ...]:
     """Return a warning for each .md file that is no issue because of its name; README.md and dotfiles aside."""
     problems: list[Problem] = []

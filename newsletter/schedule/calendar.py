@@ -8,6 +8,7 @@ altogether (Samoa's 30 December 2011) has none.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from newsletter.config.times import Timetable
@@ -57,6 +58,7 @@ class Changes:
     gone: tuple[SlotKey, ...] = ()
 
 
+@lru_cache(maxsize=4096)
 def find_instant(day: date, at: time, zone: ZoneInfo) -> datetime | None:
     """Return when a time of day comes on a day in a zone, in UTC; None for a day that the zone leaves out."""
     start = datetime.combine(day, at)
@@ -82,15 +84,18 @@ def decide_plan(calendar: Calendar, known: Iterable[Slot], now: datetime, planne
     the first time: what came due after it, and nobody has planned, is made up for; what came due before was nobody's
     wish then. Only slots that are due and still to come are moved or taken away, and none is moved into the past.
     """
-    here = now.astimezone(calendar.zone).date()
     slots = {slot.key: slot for slot in known}
-    wanted = {plan.key: plan for plan in calendar.between(here - BACKLOG, here + AHEAD + _DAY)}
     since = now if planned_until is None else max(min(planned_until, now), now - BACKLOG)
-    fresh = [plan for key, plan in wanted.items() if key not in slots and since < plan.due_at <= now + AHEAD]
+    first, last = (at.astimezone(calendar.zone).date() for at in (since - _DAY, now + AHEAD + _DAY))
+    wanted = [plan for plan in calendar.between(first, last) if since < plan.due_at <= now + AHEAD]
     coming = [slot for slot in slots.values() if slot.state is SlotState.DUE and slot.due_at > now]
-    moved = [plan for slot in coming if (plan := wanted.get(slot.key)) and _differs(plan, slot) and plan.due_at > now]
-    gone = [slot.key for slot in coming if calendar.plan(slot.key) is None]
-    return Changes(tuple(fresh), tuple(moved), tuple(gone))
+    plans = {slot.key: calendar.plan(slot.key) for slot in coming}
+    moved = [plan for slot in coming if (plan := plans[slot.key]) and _differs(plan, slot) and plan.due_at > now]
+    return Changes(
+        new=tuple(plan for plan in wanted if plan.key not in slots),
+        moved=tuple(moved),
+        gone=tuple(key for key, plan in plans.items() if plan is None),
+    )
 
 
 def _differs(plan: Plan, slot: Slot) -> bool:

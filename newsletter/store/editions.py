@@ -230,6 +230,12 @@ def list_editions(connection: Connection, limit: int | None = None) -> list[Edit
     return [_read_line(row) for row in connection.execute(_newest_first(select(*_LINE)).limit(limit))]
 
 
+def list_editions_of(connection: Connection, kind: str, day: date) -> list[EditionLine]:
+    """Return the editions of a kind and a date."""
+    statement = select(*_LINE).where(editions.c.kind == kind, editions.c.issue_date == day)
+    return [_read_line(row) for row in connection.execute(_newest_first(statement))]
+
+
 def find_edition(connection: Connection, name: str) -> EditionLine:
     """Return the edition with this slug, or else the issue of this date.
 

@@ -96,9 +96,11 @@ def settle_slot(connection: Connection, slot: Slot, state: SlotState, why: Why, 
     return connection.execute(update(slots).where(_as_it_was(slot, now), _is_open()).values(values)).rowcount == 1
 
 
-def hold_slot(connection: Connection, key: SlotKey, owner: str, detail: str, now: datetime) -> bool:
-    """Give back a slot that `owner` couldn't publish, held for what went wrong; False if he no longer had it."""
-    values = {"state": SlotState.HELD, "why": Why.TROUBLE, "detail": detail.replace("\0", ""), "decided_at": now}
+def give_back_slot(
+    connection: Connection, key: SlotKey, owner: str, state: SlotState, why: Why, detail: str, now: datetime
+) -> bool:
+    """Give back a slot that `owner` couldn't publish, in another state; False if he no longer had it."""
+    values = {"state": state, "why": why, "detail": detail.replace("\0", ""), "decided_at": now}
     statement = update(slots).where(_named(key), _is_open(), slots.c.owner == owner)
     return connection.execute(statement.values({**values, **_FREE})).rowcount == 1
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsletter.config.times import Timetable, parse_cron
@@ -73,6 +73,7 @@ def test_in_every_zone_an_instant_belongs_to_its_day_or_is_the_end_of_a_gap(day:
         assert before < datetime.combine(day, at)
 
 
+@settings(deadline=None)
 @given(st.times(), st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata"]))
 def test_the_instants_of_a_year_are_in_order_and_a_day_apart(at: time, name: str) -> None:
     at, zone = at.replace(second=0, microsecond=0, fold=0), ZoneInfo(name)

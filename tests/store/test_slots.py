@@ -17,7 +17,7 @@ from newsletter.store.slots import (
     adopt_slot,
     claim_slot,
     find_slot,
-    hold_slot,
+    give_back_slot,
     list_open_slots,
     list_unreported_slots,
     load_slots,
@@ -148,7 +148,7 @@ def test_a_published_slot_never_changes_again(database: Database, publish: Calla
         lambda c: settle_slot(c, slot, SlotState.MISSED, Why.LATE, "", DUE),
         lambda c: reopen_slot(c, slot, DUE),
         lambda c: adopt_slot(c, slot, edition.id, DUE),
-        lambda c: hold_slot(c, KEY, "one", "", DUE),
+        lambda c: give_back_slot(c, KEY, "one", SlotState.HELD, Why.TROUBLE, "", DUE),
         lambda c: claim_slot(c, slot, "one", DUE + LEASE, DUE, nobody),
         lambda c: note_warning(c, slot, DUE),
     ):
@@ -161,8 +161,9 @@ def test_a_published_slot_never_changes_again(database: Database, publish: Calla
 def test_one_who_could_not_publish_gives_it_back_held(database: Database) -> None:
     plan(database)
     claim(database, "one")
-    assert not within(database, lambda c: hold_slot(c, KEY, "two", "no room", DUE))
-    assert within(database, lambda c: hold_slot(c, KEY, "one", "no room", DUE))
+    trouble = (SlotState.HELD, Why.TROUBLE, "no room", DUE)
+    assert not within(database, lambda c: give_back_slot(c, KEY, "two", *trouble))
+    assert within(database, lambda c: give_back_slot(c, KEY, "one", *trouble))
     slot = load(database)
     assert (slot.state, slot.why, slot.detail, slot.owner) == (SlotState.HELD, Why.TROUBLE, "no room", None)
     assert claim(database, "two")

@@ -1,0 +1,236 @@
+"""What the editor is told, as a mail and as a webhook's JSON. Pure.
+
+Owns the words and the keys: two events with one key are one, and are told once. The JSON names no reader.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from newsletter.model.control import Control, ControlState
+from newsletter.model.delivery import Audit, DeliveryState, ReplyCount
+from newsletter.model.slot import Slot, SlotKind, SlotState, Why
+from newsletter.schedule.policy import describe_lateness
+
+PARTS = ("sent", "deferred", "failed", "excluded", "cancelled", "unknown", "queued")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something to tell; `kind` is a word for machines, `data` what else they get."""
+
+    kind: str
+    key: str
+    subject: str
+    text: str
+    data: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """Where an issue stands, for its report: committed at `began_at`, its last try ended at `ended_at`."""
+
+    slug: str
+    title: str
+    page: str
+    audit: Audit
+    control: Control
+    replies: Sequence[ReplyCount]
+    began_at: datetime
+    ended_at: datetime | None
+
+
+def digest_slot(slot: Slot) -> str:
+    """Return what changes whenever there is something new to tell of a slot."""
+    return hashlib.sha256("\n".join((slot.state, slot.why, slot.detail)).encode()).hexdigest()[:16]
+
+
+def compose_warning(slot: Slot, problem: str, now: datetime, zone: ZoneInfo) -> Event:
+    """Warn of an issue that is missing or has errors, before its time."""
+    day = slot.key.day
+    missing = "\n" not in problem and ":" not in problem
+    subject = f"{day}: no issue yet, due at {_clock(slot.due_at, zone)}"
+    if not missing:
+        subject = f"{day}: the issue has errors, due at {_clock(slot.due_at, zone)}"
+    text = (
+        f"{_name(slot)} is due at {_moment(slot.due_at, zone)}, in {_span(slot.due_at - now)}.\n\n{problem}\n\n"
+        "Readers get nothing until that is mended. What is in the folder at the time goes out by itself."
+    )
+    return Event("warning", f"warning:{_id(slot)}", subject, text, {**_slot_data(slot), "problem": problem})
+
+
+def compose_held(slot: Slot, now: datetime, zone: ZoneInfo, grace: timedelta) -> Event:
+    """Say that an issue is held, for what, and until when it goes out by itself."""
+    until = slot.due_at + grace
+    subject = f"{slot.key}: held, {_WHY[slot.why]}"
+    if slot.why is Why.LATE:
+        way_out = f"It is too late for it to go out by itself. To send it: newsletter publish {slot.key.day}"
+        if slot.key.kind is not SlotKind.ISSUE:
+            way_out = f"It is too late for it to go out by itself. To send it: newsletter rollup {slot.key.kind}"
+        body = (
+            f"It was due at {_moment(slot.due_at, zone)}, {describe_lateness(slot, now)} ago.\n\n{slot.detail}".strip()
+        )
+    else:
+        body = slot.detail
+        way_out = f"It goes out as soon as that is mended, until {_moment(until, zone)}."
+    text = f"{_name(slot)} is held: {_WHY[slot.why]}. Readers have got nothing.\n\n{body}\n\n{way_out}"
+    return Event("held", f"held:{_id(slot)}:{digest_slot(slot)}", subject, text, {**_slot_data(slot), "until": until})
+
+
+def compose_given_up(slot: Slot, now: datetime, zone: ZoneInfo) -> Event:
+    """Say that nothing goes out any more: there was no issue, or it was too late."""
+    if slot.state is SlotState.MISSED:
+        subject = f"{slot.key}: given up, too late"
+        text = (
+            f"{_name(slot)} was due at {_moment(slot.due_at, zone)}, {describe_lateness(slot, now)} ago, and is given "
+            f"up, as [schedule] late says. Readers have got nothing.\n\n{slot.detail}".rstrip()
+        )
+    else:
+        subject = f"{slot.key}: nothing was sent, {_WHY[slot.why]}"
+        text = f"{_name(slot)} was due at {_moment(slot.due_at, zone)}. {slot.detail} Readers have got nothing."
+    return Event(str(slot.state), f"{slot.state}:{_id(slot)}", subject, text, _slot_data(slot))
+
+
+def compose_report(slot: Slot, press: Press, zone: ZoneInfo) -> Event:
+    """Report what became of an issue."""
+    audit = press.audit
+    subject = f"{press.slug}: sent to {audit.sent:,} of {audit.audience:,}"
+    if not audit.audience:
+        subject = f"{press.slug}: published, and nobody was due"
+    parts = [(part, getattr(audit, part)) for part in PARTS]
+    counts = [f"  {part:<10} {number:>10,}" for part, number in parts if number or part in PARTS[:2]]
+    lines = [press.title, press.page, "", f"  {'audience':<10} {audit.audience:>10,}", *counts, ""]
+    lines += _describe_duration(press, zone)
+    if not audit.holds:
+        lines += ["", "THE AUDIT DOES NOT HOLD: some reader is not accounted for. Please report this as a bug."]
+    if press.replies:
+        lines += ["", "What servers said:"]
+        lines += [f"  {reply.count:>9,} {reply.state:<9} {_said(reply)}" for reply in press.replies]
+    lines += _describe_needs(press)
+    seconds = (press.ended_at - press.began_at).total_seconds() if press.ended_at else None
+    data = {
+        **_slot_data(slot),
+        "slug": press.slug,
+        "page": press.page,
+        "audience": audit.audience,
+        **dict(parts),
+        "seconds": seconds,
+        "reasons": [
+            {"state": str(r.state), "code": r.code, "enhanced": r.enhanced, "count": r.count} for r in press.replies
+        ],
+    }
+    return Event("sent", f"report:{_id(slot)}", subject, "\n".join(lines), data)
+
+
+def compose_halted(press: Press) -> Event:
+    """Say that sending has halted by itself, and why."""
+    since = press.control.changed_at
+    subject = f"{press.slug}: sending has halted"
+    text = (
+        f"{press.title}\n\n{press.control.reason}\n\nWho is left waits. To go on: newsletter resume {press.slug}\n"
+        f"To end it: newsletter cancel {press.slug}"
+    )
+    key = f"halted:{press.slug}:{since:%Y%m%dT%H%M%S}"
+    return Event("halted", key, subject, text, {"slug": press.slug, "reason": press.control.reason})
+
+
+def compose_trouble(what: str, problem: str, day: str) -> Event:
+    """Say that something of ours doesn't work; the same trouble is told once a day."""
+    key = hashlib.sha256(f"{what}\n{problem}".encode()).hexdigest()[:16]
+    text = f"{problem}\n\nIt is tried again by itself. You are told of this once a day as long as it lasts."
+    data = {"what": what, "problem": problem}
+    return Event("trouble", f"trouble:{day}:{key}", f"Trouble with {what}", text, data)
+
+
+def _describe_duration(press: Press, zone: ZoneInfo) -> list[str]:
+    if press.ended_at is None:
+        return [f"Committed at {_moment(press.began_at, zone)}."]
+    took = press.ended_at - press.began_at
+    rate = press.audit.sent / took.total_seconds() if took.total_seconds() >= 1 else 0
+    pace = f", {rate:,.1f} a second" if rate else ""
+    return [f"It took {_span(took)}, from {_moment(press.began_at, zone)}{pace}."]
+
+
+def _describe_needs(press: Press) -> list[str]:
+    slug, audit = press.slug, press.audit
+    lines = []
+    if audit.deferred:
+        lines.append("Who is deferred is tried again by itself.")
+    if audit.failed:
+        lines.append(f"Who failed, and why: newsletter status {slug} --list failed")
+    if audit.unknown:
+        lines.append(f"Who may or may not have it, for you to decide: newsletter unknown list {slug}")
+    if press.control.state is not ControlState.RUNNING:
+        lines.append(f"It is {press.control.state}: {press.control.reason or 'as asked'}")
+    return ["", *lines] if lines else []
+
+
+def _said(reply: ReplyCount) -> str:
+    return " ".join(part for part in (str(reply.code or ""), reply.enhanced, reply.example) if part)
+
+
+_WHY: Mapping[Why, str] = {
+    Why.NONE: "",
+    Why.NO_ISSUE: "there is no issue",
+    Why.ERRORS: "the issue has errors",
+    Why.DRAFT: "the issue is a draft",
+    Why.TROUBLE: "it couldn't be published",
+    Why.LATE: "it is too late",
+    Why.OPERATOR: "an operator said so",
+}
+
+
+def _name(slot: Slot) -> str:
+    kind, day = slot.key.kind, slot.key.day
+    return f"The issue of {day}" if kind is SlotKind.ISSUE else f"The {kind} roll-up of {day}"
+
+
+def _id(slot: Slot) -> str:
+    return f"{slot.key.kind}:{slot.key.day}"
+
+
+def _slot_data(slot: Slot) -> dict[str, object]:
+    return {
+        "slot": str(slot.key.kind),
+        "day": str(slot.key.day),
+        "due_at": slot.due_at,
+        "state": str(slot.state),
+        "why": str(slot.why),
+        "detail": slot.detail,
+    }
+
+
+def _moment(at: datetime, zone: ZoneInfo) -> str:
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M %Z}"
+
+
+def _clock(at: datetime, zone: ZoneInfo) -> str:
+    return f"{at.astimezone(zone):%H:%M}"
+
+
+def _span(span: timedelta) -> str:
+    seconds = max(0, round(span.total_seconds()))
+    hours, minutes = divmod(seconds // 60, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {seconds % 60:02} s" if minutes else f"{seconds} s"
+
+
+def needs_report(slot: Slot, audit: Audit, control: Control) -> bool:
+    """Return whether an issue is through its first round: nobody waits but for a later try, or it was stopped."""
+    if slot.state is not SlotState.PUBLISHED or slot.reported_at:
+        return False
+    return audit.queued == 0 or control.state is ControlState.CANCELLED
+
+
+def is_good(audit: Audit) -> bool:
+    """Return whether an issue went as it should: everybody is accounted for, and somebody has it if anybody was due."""
+    return audit.holds and (audit.audience == 0 or audit.sent + audit.excluded + audit.deferred > 0)
+
+
+STATES_TOLD = (SlotState.HELD, SlotState.MISSED, SlotState.SKIPPED)
+"""States of which the editor is told; a published slot is reported when it is through."""
+
+LISTED = (DeliveryState.FAILED, DeliveryState.DEFERRED, DeliveryState.UNKNOWN)
