@@ -24,10 +24,11 @@ class Erasure:
     cancelled: int
 
 
-def export_reader(database: Database, subscriber_id: int) -> dict[str, Any] | None:
+def export_reader(database: Database, subscriber_id: int, mails: int | None = None) -> dict[str, Any] | None:
     """Return all that is kept of a reader, as JSON can hold it: times in ISO 8601, enums as words.
 
-    None if nobody has this number, or he was erased.
+    `mails` is how many of the last ones are told, all of them by default. None if nobody has this number, or he was
+    erased.
     """
     with database.read() as connection:
         reader = load_subscriber(connection, subscriber_id)
@@ -38,7 +39,7 @@ def export_reader(database: Database, subscriber_id: int) -> dict[str, Any] | No
             "kept_out": find_reason(connection, fold_address(reader.address)),
             "consents": [asdict(line) for line in list_consents(connection, reader.id)],
             "requests": [asdict(request) for request in list_requests(connection, reader.id, reader.address)],
-            "deliveries": list_deliveries_to(connection, reader.id),
+            "deliveries": list_deliveries_to(connection, reader.id, mails),
             "notices": list_notices_to(connection, reader.id),
             "bounces": list_bounces_of(connection, reader.id),
         }

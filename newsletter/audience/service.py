@@ -28,14 +28,19 @@ from newsletter.audience.policy_services import PLAIN, Service
 from newsletter.audience.rows import BadRow, Row, read_rows
 from newsletter.errors import UsageError
 from newsletter.mail.address import Address, AddressError, fold_address, normalise_address
+from newsletter.model.consent import ConsentEvent, Origin
 from newsletter.model.subscriber import Admission, NewSubscriber, Subscriber, SubscriberState
 from newsletter.store import subscribers as store
+from newsletter.store.consents import record_consent
 from newsletter.store.database import Database
 
 BATCH = 20_000
 """Readers in one transaction of an import: few enough to keep publishing from waiting, many enough to be fast."""
 
 BAD_ROWS_SHOWN = 20
+BY_HAND = Origin("by hand")
+
+_EVENTS = {Admission.NEW: ConsentEvent.ADDED, Admission.BACK: ConsentEvent.RESTORED}
 
 _OTHER_FILES = (
     ("\udcff\udcfe", "is in UTF-16"),
@@ -95,11 +100,17 @@ def add_subscriber(
     Raises UsageError for what is no address or no name.
     """
     try:
-        new = NewSubscriber(normalise_address(text).wire, parse_line(name, "name"), language=language, source="by hand")
+        new = NewSubscriber(
+            normalise_address(text).wire, parse_line(name, "name"), language=language, source=BY_HAND.source
+        )
     except ValueError as error:
         raise UsageError(_sentence(error)) from None
     with database.transaction() as connection:
-        return store.add_subscriber(connection, new, now, lift=lift)
+        admission, subscriber = store.add_subscriber(connection, new, now, lift=lift)
+        event = _EVENTS.get(admission)
+        if event and subscriber:
+            record_consent(connection, subscriber.id, event, BY_HAND, now)
+    return admission, subscriber
 
 
 def remove_subscriber(database: Database, text: str, now: datetime) -> store.Departure | None:
@@ -109,7 +120,10 @@ def remove_subscriber(database: Database, text: str, now: datetime) -> store.Dep
     """
     address = _parse_address(text)
     with database.transaction() as connection:
-        return store.mark_left(connection, address.wire, now)
+        departure = store.mark_left(connection, address.wire, now)
+        if departure and departure.changed:
+            record_consent(connection, departure.subscriber.id, ConsentEvent.LEFT, BY_HAND, now)
+    return departure
 
 
 def find_subscriber(database: Database, text: str) -> Subscriber | None:

@@ -54,9 +54,10 @@ GROUPS: tuple[tuple[str, tuple[CommandLine, ...]], ...] = (
     (
         "Readers",
         (
-            CommandLine("subscribers", "Add, list, remove, import and export readers."),
+            CommandLine("subscribers", "Add, list, show, remove, import and export readers."),
             CommandLine("bounces", "See what came back and what was decided about readers, and undo it."),
             CommandLine("bounce", "Take in one mail that came back, from a mail server's pipe."),
+            CommandLine("notices", "Send the letters that wait: confirmations, reminders, reports."),
         ),
     ),
 )

@@ -1,14 +1,13 @@
-"""`newsletter subscribers`: add, list, remove, import and export readers."""
+"""`newsletter subscribers`: add, list, remove, import and export readers; one of them in `subscribers_one`."""
 
 import csv
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, BinaryIO, TextIO, cast
+from typing import IO, BinaryIO, cast
 
 import click
 
@@ -27,9 +26,11 @@ from newsletter.audience.service import (
     import_subscribers,
     remove_subscriber,
 )
+from newsletter.cli import subscribers_one
+from newsletter.cli.files import open_private
 from newsletter.cli.imports import print_import, summarise_import
 from newsletter.cli.terminal import Progress, count, print_json, short, show_progress
-from newsletter.errors import NewsletterError, UsageError
+from newsletter.errors import UsageError
 from newsletter.model.subscriber import Admission, Subscriber, SubscriberState
 from newsletter.model.topic import topic_key
 from newsletter.store.subscribers import count_subscribers, walk_subscribers
@@ -41,6 +42,7 @@ Examples:
   newsletter subscribers list --state left
   newsletter subscribers remove you@example.org
   newsletter subscribers export > readers.csv
+  newsletter subscribers show you@example.org
 """
 
 SAID = {
@@ -55,6 +57,10 @@ State = click.Choice([state.value for state in SubscriberState])
 @click.group("subscribers", epilog=EPILOG, short_help="Add, list, remove, import and export readers.")
 def command() -> None:
     """Add, list, remove, import and export readers."""
+
+
+for _one in (subscribers_one.show, subscribers_one.change, subscribers_one.erase, subscribers_one.export):
+    command.add_command(_one)
 
 
 @command.command("add", epilog="\b\nExample:\n  newsletter subscribers add you@example.org --name 'Ada Lovelace'")
@@ -186,7 +192,7 @@ def save(config: Path | None, path: Path | None, state: str | None, form: str) -
         if path is None:
             export(app.database, sys.stdout, chosen)
         else:
-            with _open_private(path) as file:
+            with open_private(path) as file:
                 written = export(app.database, file, chosen)
             click.echo(f"{short(path)} holds {count(written, 'reader')}.", err=True)
     return 0
@@ -220,16 +226,6 @@ def _import_lists(
     return reports
 
 
-def _open_private(path: Path) -> TextIO:
-    """Open a file of addresses so that only its owner can read it."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    except OSError as error:
-        way_out = "Make the folder writable, or name a file in another one."
-        raise NewsletterError(f"{short(path)} can't be written: {error.strerror}. {way_out}") from None
-    return os.fdopen(descriptor, "w", encoding="utf-8", newline="")
-
-
 @contextmanager
 def _open_input(path: Path, service: Service | None) -> Iterator[Lists]:
     if str(path) == "-":
@@ -242,7 +238,7 @@ def _open_input(path: Path, service: Service | None) -> Iterator[Lists]:
 @contextmanager
 def _open_rejects(path: Path) -> Iterator[Callable[[BadRow], None]]:
     """Write bad rows as CSV: where it stood, what is wrong, and the row as it was."""
-    with _open_private(path) as file:
+    with open_private(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["line", "reason", "row"])
         yield lambda bad: writer.writerow([bad.line, bad.reason, bad.text])
