@@ -49,7 +49,6 @@ _LETTERS = {
     JoinPlan.REMIND: LetterKind.ALREADY_READS,
     JoinPlan.ADMIT: LetterKind.WELCOME,
 }
-_BATCH = 1000
 
 
 def ask_to_join(database: Database, reception: Reception, form: JoinForm, origin: Origin, now: datetime) -> JoinAnswer:
@@ -85,17 +84,17 @@ def finish_join(connection: Connection, request: Request, origin: Origin, now: d
     return Finished(_admit(connection, form, new.origin, origin, request.created_at, now), changed=True)
 
 
-def expire_requests(database: Database, now: datetime) -> int:
+def expire_requests(database: Database, now: datetime, batch: int = 1000) -> int:
     """Forget the requests whose time is over, and everything of readers who never confirmed; return how many.
 
-    In short transactions, so that nobody waits long.
+    In transactions of `batch` requests, so that nobody waits long.
     """
     total = 0
     while True:
         with database.transaction() as connection:
-            count = expire_batch(connection, now, _BATCH)
+            count = expire_batch(connection, now, batch)
         total += count
-        if count < _BATCH:
+        if count < batch:
             return total
 
 

@@ -132,6 +132,7 @@ def _move(
     if other.subscriber:
         give_way(connection, other.subscriber, reader.id, now)
     drop_requests(connection, reader.id, address)
+    drop_requests(connection, 0, reader.address, confirmed=True)  # nothing may lead from the old address to the new one
     moved = move_subscriber(connection, reader, address, now)
     record_consent(connection, reader.id, ConsentEvent.MOVED, origin, now)
     if reader.state is SubscriberState.SUSPENDED:

@@ -65,12 +65,21 @@ def limit_address(rules: Joining) -> Limit:
 
 def limit_address_weekly(rules: Joining) -> Limit:
     """Return how often an address may be written to in the long run."""
-    return Limit(timedelta(weeks=1) / rules.per_address_per_week, rules.per_address_per_week)
+    return _at_most(rules.per_address_per_week, timedelta(weeks=1))
 
 
 def limit_moves(rules: Joining) -> Limit:
     """Return how often a reader may ask to change his address."""
-    return Limit(timedelta(days=1) / rules.moves_per_day, rules.moves_per_day)
+    return _at_most(rules.moves_per_day, timedelta(days=1))
+
+
+def _at_most(count: int, period: timedelta) -> Limit:
+    """Return a limit that lets through no more than `count` in any stretch of time of that length; about half at once.
+
+    In a stretch a bucket gives its burst, and one for each whole interval that lies within.
+    """
+    burst = (count + 1) // 2
+    return Limit(period / (count - burst + 1), burst)
 
 
 def compose_limit_key(key: bytes, kind: str, value: str) -> str:
