@@ -28,7 +28,7 @@ from newsletter.store import bounces as store
 from newsletter.store.consents import record_consent
 from newsletter.store.database import Connection, Database
 from newsletter.store.notices import write_notice
-from newsletter.store.subscribers import find_subscriber, mark_left
+from newsletter.store.subscribers import lock_subscriber, mark_left
 
 KEPT_MOST: Final = 1000
 REFUSALS_AT_ONCE: Final = 500
@@ -104,21 +104,30 @@ def take_refusals(desk: Desk) -> int:
 def _take_mail(connection: Connection, desk: Desk, mail: Incoming, report: Report, now: datetime) -> Taken:
     digest = sha256(mail.raw).hexdigest()
     keeps = report.kind is ReportKind.UNREADABLE and store.count_kept(connection) < KEPT_MOST
-    number = store.record_report(connection, digest, report, mail.way, len(mail.raw), now, mail.raw if keeps else None)
+    reader = store.lock_reader(connection, report.named.subscriber_id) if report.named else None
+    raw = mail.raw if keeps else None
+    number = store.record_report(connection, digest, report, mail.way, len(mail.raw), now, raw, reader)
     if number is None:
         return Taken(report, again=True)
     if report.kind is ReportKind.REPLY:
         return _forward(connection, desk, mail, report, number, now)
-    return replace(_judge(connection, desk, report, mail.way, number, None, now), kept=keeps)
+    return replace(_judge(connection, desk, report, mail.way, number, reader, now), kept=keeps)
 
 
 def _take_event(connection: Connection, desk: Desk, event: Event, now: datetime) -> Taken:
     digest = sha256(f"{event.way}\0{event.key}".encode()).hexdigest()
-    number = store.record_report(connection, digest, event.report, event.way, 0, now)
+    reader = _find_reader(connection, event)
+    number = store.record_report(connection, digest, event.report, event.way, 0, now, reader=reader)
     if number is None:
         return Taken(event.report, again=True)
-    known = find_subscriber(connection, event.address) if event.address and not event.report.named else None
-    return _judge(connection, desk, event.report, event.way, number, known, now)
+    return _judge(connection, desk, event.report, event.way, number, reader, now)
+
+
+def _find_reader(connection: Connection, event: Event) -> Subscriber | None:
+    """Return whom an event names: by what we signed, else by the address that a proven channel tells."""
+    if event.report.named:
+        return store.lock_reader(connection, event.report.named.subscriber_id)
+    return lock_subscriber(connection, event.address) if event.address else None
 
 
 def _take_refusal(connection: Connection, desk: Desk, refusal: store.Refusal, now: datetime) -> None:
@@ -142,11 +151,9 @@ def _take_refusal(connection: Connection, desk: Desk, refusal: store.Refusal, no
 
 
 def _judge(
-    connection: Connection, desk: Desk, report: Report, way: Way, number: int, known: Subscriber | None, now: datetime
+    connection: Connection, desk: Desk, report: Report, way: Way, number: int, reader: Subscriber | None, now: datetime
 ) -> Taken:
-    """Judge a report about the reader it names, or who is `known` by a channel that proved itself."""
-    subscriber_id = report.named.subscriber_id if report.named else known.id if known else 0
-    reader = store.lock_reader(connection, subscriber_id) if subscriber_id else None
+    """Judge a report about a reader, and do what follows."""
     if reader is None or report.kind not in _JUDGED:
         return Taken(report, reader=reader)
     edition_id = report.named.edition_id if report.named else None

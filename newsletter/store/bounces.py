@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter.mail.address import fold_address
@@ -21,7 +21,7 @@ from newsletter.model.subscriber import Subscriber, SubscriberState, Suppression
 from newsletter.model.verdict import Bounce, Miss, Past, StoredReport, Verdict, Way
 from newsletter.store.deliveries import cancel_deliveries
 from newsletter.store.schema import bounces, deliveries, editions, reports, subscribers
-from newsletter.store.subscribers import find_subscriber
+from newsletter.store.subscribers import load_subscriber
 from newsletter.store.suppression import lift_suppression, suppress
 
 _TEXT_LENGTH = 500
@@ -44,11 +44,18 @@ class Refusal:
 
 
 def record_report(
-    connection: Connection, digest: str, report: Report, way: Way, size: int, now: datetime, raw: bytes | None = None
+    connection: Connection,
+    digest: str,
+    report: Report,
+    way: Way,
+    size: int,
+    now: datetime,
+    raw: bytes | None = None,
+    reader: Subscriber | None = None,
 ) -> int | None:
     """Write down that a mail came in, and return its number; None for one that came before.
 
-    `digest` is the SHA-256 (hex) of the mail. `raw` is kept for a human.
+    `digest` is the SHA-256 (hex) of the mail. `raw` is kept for a human. `reader` is whom it names.
     """
     named = report.named
     values = {
@@ -58,7 +65,7 @@ def record_report(
         "kind": report.kind,
         "form": report.form[:32],
         "state": "read" if raw is None else "kept",
-        "subscriber_id": named.subscriber_id if named and _exists(connection, named.subscriber_id) else None,
+        "subscriber_id": reader.id if reader else None,
         "edition_id": named.edition_id if named else None,
         "named_by": named.by if named else "",
         "sender": _bounded(report.sender, 320),
@@ -66,9 +73,7 @@ def record_report(
         "size": size,
         "raw": raw,
     }
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(reports).values(values).on_conflict_do_nothing().returning(reports.c.id)
-    number = connection.execute(statement).scalar_one_or_none()
+    number = connection.execute(_INSERT_REPORT[connection.dialect.name], values).scalar_one_or_none()
     return None if number is None else int(number)
 
 
@@ -79,10 +84,7 @@ def keep_report(connection: Connection, report_id: int, state: str, raw: bytes |
 
 def lock_reader(connection: Connection, subscriber_id: int) -> Subscriber | None:
     """Return a reader who nobody else changes before this transaction ends; None if there is none."""
-    row = connection.execute(
-        select(subscribers.c.address).where(subscribers.c.id == subscriber_id).with_for_update()
-    ).one_or_none()
-    return None if row is None else find_subscriber(connection, row.address)
+    return load_subscriber(connection, subscriber_id, lock=True)
 
 
 def load_past(connection: Connection, subscriber_id: int, quiet_since: datetime) -> Past:
@@ -91,8 +93,12 @@ def load_past(connection: Connection, subscriber_id: int, quiet_since: datetime)
     Mail that was sent before `quiet_since` and hasn't come back has reached him. A warning that hasn't come back by
     then has, too.
     """
-    reached_at = _last_reached(connection, subscriber_id, quiet_since)
-    rows = [row for row in _list_against(connection, subscriber_id) if reached_at is None or row.sent_at > reached_at]
+    rows: Sequence[Any] = connection.execute(_AGAINST, {"reader": subscriber_id}).all()
+    if not rows:
+        return Past()
+    wanted = {"reader": subscriber_id, "quiet_since": quiet_since}
+    reached_at: datetime | None = connection.execute(_REACHED, wanted).scalar_one()
+    rows = [row for row in rows if reached_at is None or row.sent_at > reached_at]
     stages = [row for row in rows if row.verdict in (Verdict.WARN, Verdict.PROBE)]
     if stages and stages[-1].at < quiet_since:
         reached_at = stages[-1].at
@@ -128,7 +134,7 @@ def record_bounce(
         "diagnostic": _bounded(finding.diagnostic, _TEXT_LENGTH),
         "domain": reader.address.rpartition("@")[2].lower()[:255],
     }
-    return int(connection.execute(insert(bounces).values(values).returning(bounces.c.id)).scalar_one())
+    return int(connection.execute(_INSERT_BOUNCE, values).scalar_one())
 
 
 def suspend_reader(connection: Connection, reader: Subscriber, reason: SuppressionReason, now: datetime) -> bool:
@@ -276,38 +282,41 @@ def count_complaints(connection: Connection, since: datetime) -> tuple[int, int]
     return int(complaints), int(connection.execute(select(func.count()).where(sent)).scalar_one())
 
 
-def _last_reached(connection: Connection, subscriber_id: int, quiet_since: datetime) -> datetime | None:
-    """Return when the last mail was sent that has reached a reader."""
+def _select_reached() -> Select[Any]:
+    """Return the statement for when the last mail was sent that has reached a reader."""
     back = and_(bounces.c.subscriber_id == deliveries.c.subscriber_id, bounces.c.edition_id == deliveries.c.edition_id)
     came_back = select(1).where(back, bounces.c.severity != Severity.NONE).exists()
     recent = select(editions.c.id).order_by(editions.c.id.desc()).limit(_EDITIONS).scalar_subquery()
-    statement = select(func.max(deliveries.c.settled_at)).where(
+    return select(func.max(deliveries.c.settled_at)).where(
         deliveries.c.edition_id.in_(recent),
-        deliveries.c.subscriber_id == subscriber_id,
+        deliveries.c.subscriber_id == bindparam("reader"),
         deliveries.c.state == "sent",
-        deliveries.c.settled_at <= quiet_since,
+        deliveries.c.settled_at <= bindparam("quiet_since", type_=deliveries.c.settled_at.type),
         ~came_back,
     )
-    found: datetime | None = connection.execute(statement).scalar_one()
-    return found
 
 
-def _list_against(connection: Connection, subscriber_id: int) -> Sequence[Any]:
-    """Return what came back softly and counts, oldest first, each with the time its mail was sent."""
+def _select_against() -> Select[Any]:
+    """Return the statement for what came back softly and counts, oldest first, each with when its mail was sent."""
     sent = and_(deliveries.c.subscriber_id == bounces.c.subscriber_id, deliveries.c.edition_id == bounces.c.edition_id)
     counts = bounces.c.verdict.in_([Verdict.COUNTED, Verdict.WARN, Verdict.PROBE])
     sent_at = func.coalesce(deliveries.c.settled_at, bounces.c.at, type_=bounces.c.at.type).label("sent_at")
-    statement = (
+    return (
         select(bounces.c.edition_id, bounces.c.at, bounces.c.verdict, sent_at)
         .select_from(bounces.outerjoin(deliveries, sent))
-        .where(bounces.c.subscriber_id == subscriber_id, counts, bounces.c.undone_at.is_(None))
+        .where(bounces.c.subscriber_id == bindparam("reader"), counts, bounces.c.undone_at.is_(None))
         .order_by(bounces.c.id)
     )
-    return connection.execute(statement).all()
 
 
-def _exists(connection: Connection, subscriber_id: int) -> bool:
-    return connection.execute(select(1).where(subscribers.c.id == subscriber_id)).one_or_none() is not None
+# Made once: a bounce takes the database less time than SQLAlchemy takes to put a statement together.
+_REACHED = _select_reached()
+_AGAINST = _select_against()
+_INSERT_BOUNCE = insert(bounces).returning(bounces.c.id)
+_INSERT_REPORT = {
+    "sqlite": sqlite.insert(reports).on_conflict_do_nothing().returning(reports.c.id),
+    "postgresql": postgresql.insert(reports).on_conflict_do_nothing().returning(reports.c.id),
+}
 
 
 def _bounded(text: str, length: int) -> str:

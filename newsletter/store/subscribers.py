@@ -39,6 +39,8 @@ _is_erased = subscribers.c.address.like(f"%@{ERASED_DOMAIN}")
 _COLUMNS = [column.name for column in subscribers.c if column.name != "id"]
 _TIMES = {column.name for column in subscribers.c if isinstance(column.type, UtcTime)}
 _ARRAYS = [bindparam(name, type_=postgresql.ARRAY(subscribers.c[name].type)) for name in _COLUMNS]
+_BY_ID = select(subscribers).where(subscribers.c.id == bindparam("number"))
+_BY_ID_LOCKED = _BY_ID.with_for_update()
 _INSERT_ARRAYS = (
     postgresql.insert(subscribers)
     .from_select(_COLUMNS, select(func.unnest(*_ARRAYS).table_valued(*_COLUMNS).render_derived()))
@@ -104,8 +106,7 @@ def find_subscriber(connection: Connection, address: str) -> Subscriber | None:
 
 def load_subscriber(connection: Connection, subscriber_id: int, *, lock: bool = False) -> Subscriber | None:
     """Return the reader with this number, or None; with `lock` nobody else changes him before this transaction ends."""
-    statement = select(subscribers).where(subscribers.c.id == subscriber_id)
-    row = connection.execute(statement.with_for_update() if lock else statement).one_or_none()
+    row = connection.execute(_BY_ID_LOCKED if lock else _BY_ID, {"number": subscriber_id}).one_or_none()
     return None if row is None else _read(row)
 
 

@@ -52,7 +52,8 @@ def record(
 ) -> int | None:
     when = at or datetime.fromisoformat("2024-05-26T00:00:00Z")
     with database.transaction() as connection:
-        return record_report(connection, digest(number), report, Way.PIPE, 1000, when, **more)
+        reader = lock_reader(connection, report.named.subscriber_id) if report.named else None
+        return record_report(connection, digest(number), report, Way.PIPE, 1000, when, reader=reader, **more)
 
 
 def bounce(database: Database, edition: int, at: datetime, verdict: Verdict = Verdict.COUNTED, number: int = 0) -> int:

@@ -92,17 +92,20 @@ def _split_parts(body: bytes, boundary: bytes, limit: int) -> list[bytes]:
     """Return what stands between the delimiter lines; a missing last delimiter is the mail's end."""
     if not boundary:
         return []
-    delimiter = re.compile(rb"(?:\A|\n)--" + re.escape(boundary) + rb"(--)?[ \t]*(?=\n|\Z)")
+    text, delimiter = b"\n" + body, b"\n--" + boundary  # no pattern: compiling one a mail costs more than this
     pieces: list[bytes] = []
-    start = -1
-    for found in delimiter.finditer(body):
-        if start >= 0:
-            pieces.append(body[start : found.start()])
-        start = -1 if found[1] else found.end() + 1
-        if len(pieces) > limit:
-            return pieces
-    if start >= 0:
-        pieces.append(body[start:])
+    start, at = -1, text.find(delimiter)
+    while at >= 0 and len(pieces) <= limit:
+        end = text.find(b"\n", at + 1)
+        end = len(text) if end < 0 else end
+        rest = text[at + len(delimiter) : end].rstrip(b" \t")
+        if rest in (b"", b"--"):
+            if start >= 0:
+                pieces.append(text[start:at])
+            start = -1 if rest else end + 1
+        at = text.find(delimiter, end)
+    if start >= 0 and len(pieces) <= limit:
+        pieces.append(text[start:])
     return pieces
 
 
