@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "delivery": GROUND | {"delivery", "mail", "store", "secret"},
     "bounces": GROUND | {"bounces", "mail", "store"},
     "logs": set(),
-    "schedule": GROUND | {"schedule", "logs", "store", "mail", "secret"},
+    "schedule": GROUND | {"schedule", "logs", "app", "publishing", "issues", "store", "mail", "secret"},
     "site": GROUND | {"site", "issues", "render"},
     "hubs": {"model"},
     "telling": GROUND | {"site", "hubs"},
