@@ -99,7 +99,8 @@ class Columns:
     """Where in a row each thing stands; `width` is the number of cells, `ignored` the headings without a meaning.
 
     `others` are places that count where the first one is empty. `service` is whose file it is, `whole_file` how
-    everybody in it stands, if it says so; `offered` are the topics that tags may name.
+    everybody in it stands, if it says so; `offered` are the topics that tags may name. `says_more`: rows hold what few
+    files do; the others are read faster.
     """
 
     places: Mapping[str, int]
@@ -110,11 +111,7 @@ class Columns:
     service: Service = PLAIN
     whole_file: Standing | None = None
     offered: frozenset[str] = frozenset()
-
-    @property
-    def says_more(self) -> bool:
-        """Return whether rows hold what few files do, so that the others are read fast."""
-        return not _MORE.isdisjoint(self.places)
+    says_more: bool = False
 
 
 def parse_header(row: Row, service: Service | None = None, offered: frozenset[str] = frozenset()) -> Columns:
@@ -141,7 +138,16 @@ def parse_header(row: Row, service: Service | None = None, offered: frozenset[st
     used = {*places.values(), *(place for each in others.values() for place in each)}
     ignored = tuple(cell for place, cell in enumerate(row.cells) if place not in used and cell.strip())
     whole = next((standing for heading, standing in known.whole_file.items() if heading in folded), None)
-    return Columns(places, len(row.cells), ignored, others=others, service=known, whole_file=whole, offered=offered)
+    return Columns(
+        places,
+        len(row.cells),
+        ignored,
+        others=others,
+        service=known,
+        whole_file=whole,
+        offered=offered,
+        says_more=not _MORE.isdisjoint(places),
+    )
 
 
 def _find_places(row: Row, folded: list[str], meaning: str, service: Service) -> list[int]:
@@ -254,14 +260,15 @@ def _parse(cells: Mapping[str, str], columns: Columns, source: str) -> NewSubscr
     if kept_out and complains(cells.get("reason", "")):
         state, kept_out = COMPLAINED
     left_at = parse_time(cells.get("left_at") or cells.get("deleted_at", "")) if state is SubscriberState.LEFT else None
-    said = parse_line(unguard_cell(cells.get("source", "")), "source")
+    if cells.get("source"):
+        source = _describe_source(parse_line(unguard_cell(cells["source"]), "source"), source, columns.service)
     new = NewSubscriber(
         address=address.wire,
         name=_parse_name(cells),
         state=state,
-        language=_parse_language(cells.get("language", "")),
+        language=_parse_language(cells["language"]) if cells.get("language") else "",
         joined_at=parse_time(cells.get("joined_at", "")),
-        source=_describe_source(said, source, columns.service),
+        source=source,
         left_at=left_at,
         kept_out=kept_out,
     )
@@ -300,7 +307,7 @@ def _parse_cadence(text: str) -> Cadence:
 
 def _parse_language(text: str) -> str:
     language = text.replace("_", "-")
-    if language and not _LANGUAGE.fullmatch(language):
+    if not _LANGUAGE.fullmatch(language):
         raise ValueError(f"{language[:40]!r} is not a language tag (RFC 5646), such as en or pt-BR.")
     return language
 
@@ -317,8 +324,9 @@ def _parse_standing(cells: Mapping[str, str], service: Service) -> Standing:
     word = cells.get("state", "")
     standing = _parse_state(word, service.name)
     if word:
-        subscription = _parse_state(cells.get("subscription", ""), service.name)
-        return subscription if standing is ACTIVE else standing
+        if standing is ACTIVE and cells.get("subscription"):
+            return _parse_state(cells["subscription"], service.name)
+        return standing
     if cells.get("bounced_at"):
         return BOUNCED
     gone = cells.get("left_at") or cells.get("deleted_at") or parse_truth(cells.get("disabled", ""), "email disabled")

@@ -6,11 +6,11 @@ Every function works inside the caller's transaction.
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, case, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Row, case, insert, literal, select, update
 
 from newsletter.model.consent import Consent, ConsentEvent, Origin
 from newsletter.model.subscriber import NewSubscriber
-from newsletter.store.batches import is_among, tabulate
+from newsletter.store.batches import tabulate
 from newsletter.store.schema import consents, subscribers
 
 
@@ -28,14 +28,16 @@ def record_consent(
 
 
 def record_imports(
-    connection: Connection, ids: Sequence[int], keys: Sequence[str], readers: Sequence[NewSubscriber], now: datetime
+    connection: Connection,
+    are_new: ColumnElement[bool],
+    keys: Sequence[str],
+    readers: Sequence[NewSubscriber],
+    now: datetime,
 ) -> None:
     """Begin the records of readers who were just added in bulk: where from, and what was known of how they agreed.
 
-    `ids` are theirs; `keys` and `readers` are of everybody in the bulk.
+    `are_new` is the condition for them; `keys` and `readers` are of everybody in the bulk.
     """
-    if not ids:
-        return
     source = case((subscribers.c.source == "", "import"), else_=subscribers.c.source)
     fixed = (subscribers.c.id, literal(ConsentEvent.IMPORTED), literal(now, consents.c.at.type), source)
     if any(new.opted_in_at or new.client for new in readers):
@@ -47,7 +49,7 @@ def record_imports(
         chosen = chosen.where(subscribers.c.address_key == batch["address_key"])
     else:
         chosen = select(*fixed, literal(""), literal(""))
-    chosen = chosen.where(is_among(connection, subscribers.c.id, ids))
+    chosen = chosen.where(are_new)
     names = ["subscriber_id", "event", "at", "source", "client", "detail"]
     connection.execute(insert(consents).from_select(names, chosen))
 

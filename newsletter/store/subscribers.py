@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter.mail.address import fold_address
@@ -21,6 +21,7 @@ from newsletter.model.subscriber import (
     SubscriberState,
     SuppressionReason,
 )
+from newsletter.store.batches import is_among
 from newsletter.store.consents import record_imports
 from newsletter.store.deliveries import cancel_deliveries
 from newsletter.store.notices import cancel_notices
@@ -162,12 +163,12 @@ def add_subscribers(connection: Connection, batch: Sequence[NewSubscriber], now:
     out = find_suppressed(connection, (row["address_key"] for row in rows))
     pairs = [pair for pair in zip(rows, batch, strict=True) if pair[0]["address_key"] not in out] if out else None
     wanted, readers = ([row for row, _ in pairs], [new for _, new in pairs]) if pairs is not None else (rows, batch)
-    added: list[int] = []
+    added = 0
     if wanted:
-        added = _insert_many(connection, wanted)
-        record_imports(connection, added, [row["address_key"] for row in wanted], readers, now)
+        added, are_new = _insert_many(connection, wanted)
+        record_imports(connection, are_new, [row["address_key"] for row in wanted], readers, now)
         _keep_out(connection, wanted, readers, now)
-    return BulkCount(added=len(added), known=len(wanted) - len(added), suppressed=len(batch) - len(wanted))
+    return BulkCount(added=added, known=len(wanted) - added, suppressed=len(batch) - len(wanted))
 
 
 def judge_subscribers(connection: Connection, batch: Sequence[NewSubscriber]) -> list[Admission]:
@@ -205,22 +206,22 @@ def _locked(key: str) -> Select[Any]:
 
 def _insert(connection: Connection) -> Any:
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return dialect.insert(subscribers).on_conflict_do_nothing()
+    return dialect.insert(subscribers).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
 
 
-def _insert_many(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[int]:
-    """Insert whoever isn't known, by what is fastest on each engine; return the numbers of those."""
+def _insert_many(connection: Connection, rows: Sequence[dict[str, Any]]) -> tuple[int, ColumnElement[bool]]:
+    """Insert whoever isn't known, by what is fastest on each engine; return how many, and the condition for those."""
     if connection.dialect.name == "postgresql":
         arrays = {name: [row[name] for row in rows] for name in _COLUMNS}
-        return list(connection.execute(_INSERT_ARRAYS, arrays).scalars())
+        numbers = connection.execute(_INSERT_ARRAYS, arrays).scalars().all()
+        return len(numbers), is_among(connection, subscribers.c.id, numbers)
     # Numbers only grow, and nobody else writes meanwhile: whoever has a higher one is new.
     highest = connection.execute(select(func.coalesce(func.max(subscribers.c.id), 0))).scalar_one()
     # Binding a million rows takes SQLAlchemy as long as storing them takes SQLite.
     compiled = _insert(connection).compile(connection, column_keys=_COLUMNS)
     convert = UtcTime().bind_processor(connection.dialect) or (lambda value: value)
     tuples = [tuple([convert(row[name]) if name in _TIMES else row[name] for name in _COLUMNS]) for row in rows]
-    connection.exec_driver_sql(str(compiled), tuples)
-    return list(connection.execute(select(subscribers.c.id).where(subscribers.c.id > highest)).scalars())
+    return connection.exec_driver_sql(str(compiled), tuples).rowcount, subscribers.c.id > highest
 
 
 def _keep_out(
