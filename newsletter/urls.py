@@ -73,6 +73,11 @@ def join_url(base: str) -> str:
     return f"{base}/join"
 
 
+def search_url(base: str) -> str:
+    """Return the page on which issues and papers are searched."""
+    return f"{base}/search"
+
+
 def confirm_url(base: str, token: str) -> str:
     """Return the page that asks whether a request shall be confirmed."""
     return f"{base}/c/{token}"

@@ -49,12 +49,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "notifying": GROUND | {"app", "delivery", "render"},
     "restoring": GROUND | {"app", "store", "delivery"},
     "previewing": GROUND | {"app", "publishing", "issues", "render", "site", "web"},
-    "web": GROUND | {"web"},
+    "web": GROUND | {"web", "audience", "store", "render", "mail", "search"},
+    "daemon": GROUND | {"web"},
+    "serving": GROUND | {"app", "daemon", "notifying", "publishing", "indexing", "site", "web"},
     "cli": GROUND
     | {"app"}
     | {"audience"}
     | {"bounces"}
     | {"cli"}
+    | {"daemon"}
     | {"indexing"}
     | {"issues"}
     | {"mail"}
@@ -63,10 +66,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"publishing"}
     | {"restoring"}
     | {"schedule"}
+    | {"serving"}
     | {"signing"}
     | {"site"}
     | {"store"}
-    | {"telling"},
+    | {"telling"}
+    | {"web"},
     "__main__": {"cli"},
     "__init__": set(),
 }
@@ -86,7 +91,7 @@ PURE = (
 )
 WORLDLY = {"socket", "subprocess", "sqlite3", "urllib.request", "asyncio", "random", "time", "shutil", "tempfile", "os"}
 
-ONE_DOOR = {
+ONE_DOOR: dict[str, str | tuple[str, ...]] = {
     "feedgen": "render/feed.py",
     "aiosmtplib": "delivery/",
     "markdown_it": "markup.py",
@@ -98,7 +103,7 @@ ONE_DOOR = {
     "alembic": "store/",
     "babel": "render/translation.py",
     "starlette": "web/",
-    "uvicorn": "cli/",
+    "uvicorn": ("daemon.py", "web/protocol.py", "cli/preview.py"),
     "click": "cli/",
     "rich": "cli/",
     "dns": "signing.py",

@@ -31,6 +31,7 @@ GROUPS: tuple[tuple[str, tuple[CommandLine, ...]], ...] = (
             CommandLine("send-test", "Send an issue to one address, outside the ledger."),
             CommandLine("publish", "Publish an issue to the site, the feeds and every reader."),
             CommandLine("status", "Say who got an issue, and prove that nobody was forgotten."),
+            CommandLine("serve", "Serve the site, and the pages on which readers join, choose and leave."),
             CommandLine("site", "Write the site and the feeds again, where something changed."),
             CommandLine("dkim", "Make the keys that sign your mail, and check their DNS records."),
         ),

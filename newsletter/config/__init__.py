@@ -10,6 +10,7 @@ from newsletter.config.joining import Joining
 from newsletter.config.load import DEFAULT_NAME, load_settings, parse_settings
 from newsletter.config.schedule import Alerts, Backup, Rollups, Schedule, Serve
 from newsletter.config.sending import DomainPace, Pace, Relay, Smtp
+from newsletter.config.serving import Web
 from newsletter.config.settings import (
     DatabaseSettings,
     Delivery,
@@ -48,6 +49,7 @@ __all__ = [
     "Site",
     "Smtp",
     "Templates",
+    "Web",
     "load_settings",
     "parse_settings",
     "render_config",

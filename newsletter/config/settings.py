@@ -9,6 +9,7 @@ from newsletter.config.incoming import Bounces
 from newsletter.config.joining import Joining
 from newsletter.config.schedule import Alerts, Backup, Rollups, Schedule, Serve
 from newsletter.config.sending import Pace, Smtp
+from newsletter.config.serving import Web
 from newsletter.config.values import (
     Address,
     DatabaseUrl,
@@ -239,6 +240,7 @@ class Settings(Table):
     issues: Issues = Issues()
     templates: Templates = Templates()
     site: Site = Site()
+    web: Web = Web()
     mail: Mail = Mail()
     dkim: Dkim = Dkim()
     outbox: Outbox = Outbox()

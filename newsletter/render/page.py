@@ -13,7 +13,16 @@ from newsletter.render.frame import Channel, Frame
 from newsletter.render.language import direction_of
 from newsletter.render.markdown import Medium, render_title
 from newsletter.render.maths import render_plain_title
-from newsletter.urls import archive_url, entry_url, feeds_url, issue_url, paper_url, section_url
+from newsletter.urls import (
+    archive_url,
+    entry_url,
+    feeds_url,
+    issue_url,
+    join_url,
+    paper_url,
+    search_url,
+    section_url,
+)
 
 
 def render_page(
@@ -27,11 +36,12 @@ def render_page(
     language: str = "",
     kind: str = "website",
     channels: Sequence[Channel] = (),
+    folder: str = "site",
     **values: object,
 ) -> str:
     """Return the page at `url`. Feed readers are led to `channels`, and always to the feed of whole issues.
 
-    `root` is the way to the site's top, if it isn't told by the address.
+    `root` is the way to the site's top, if it isn't told by the address. `folder` is where the template lies.
     """
     publication, base = frame.settings.publication, frame.base
     depth = url.removeprefix(f"{base}/").count("/")
@@ -55,10 +65,11 @@ def render_page(
         "channels": channels or (frame.channel,),
         "documents_of": documents_of,
         "link": link,
+        "served": frame.settings.web.enabled,
         **_addresses(base),
     }
     environment = in_language(frame.environment, language or publication.language)
-    return render_template(environment, f"site/{template}", shared | values)
+    return render_template(environment, f"{folder}/{template}", shared | values)
 
 
 def documents_of(channel: Channel) -> list[tuple[str, str, str]]:
@@ -75,6 +86,8 @@ def _addresses(base: str) -> dict[str, object]:
         "archive_url": partial(archive_url, base),
         "section_url": partial(section_url, base),
         "feeds_url": partial(feeds_url, base),
+        "join_url": partial(join_url, base),
+        "search_url": partial(search_url, base),
     }
 
 

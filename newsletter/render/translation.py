@@ -101,6 +101,13 @@ def _read_catalogue(path: Path) -> GNUTranslations:
     return GNUTranslations(compiled)
 
 
+@lru_cache(maxsize=64)
+def name_language(language: str, folders: tuple[Path, ...]) -> str:
+    """Return what a language calls itself; its tag, where its catalogue doesn't say."""
+    name = load_translations(language, folders).pgettext("the name of this catalogue's own language", "English")
+    return name if language == SOURCE_LANGUAGE or name != "English" else language
+
+
 def catalogue_path(folder: Path, language: str) -> Path:
     """Return where a language's words lie in a folder of catalogues."""
     return folder / f"{language.replace('-', '_')}.po"

@@ -160,14 +160,21 @@ def _read_items(folder: Path, outputs: Mapping[str, str]) -> dict[str, FeedItem]
 def _fingerprint(settings: Settings, environment: Environment) -> str:
     """Return a word that changes when every page may have: with the program, the settings or a template.
 
-    Templates for mail and preview don't count, so a template of the site must not include one of those.
+    Templates for mail, preview and service pages don't count, so a template of the site must not include one of those.
     """
     publication = settings.publication.model_dump_json(exclude={"postal_address", "reason"})
     rules = settings.issues.model_dump_json(include={"labels", "empty_sections", "empty_text"})
-    parts = [__version__, publication, rules, settings.site.id_url, str(settings.site.precompress)]
+    parts = [
+        __version__,
+        publication,
+        rules,
+        settings.site.id_url,
+        str(settings.site.precompress),
+        str(settings.web.enabled),
+    ]
     if environment.loader:
         for name in environment.list_templates():
-            if not name.removeprefix("default:").startswith(("email/", "preview/")):
+            if not name.removeprefix("default:").startswith(("email/", "notice/", "preview/", "web/")):
                 parts += [name, environment.loader.get_source(environment, name)[0]]
     parts += [digest(path.read_bytes()) for path in list_catalogues(catalogues_of(environment))]
     return digest("\0".join(parts).encode())

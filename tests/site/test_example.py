@@ -48,6 +48,8 @@ def test_every_link_within_the_site_leads_to_a_file_and_to_a_place_in_it(example
             target = (
                 posixpath.normpath(posixpath.join("/", posixpath.dirname(path), parts.path)) if parts.path else path
             )
+            if target in ("/join", "/search"):  # the server answers there
+                continue
             file = (example.folder / target.lstrip("/")).resolve()
             file = file / "index.html" if file.is_dir() else file
             assert file.is_file(), f"{path} links to {element.get('href')}"

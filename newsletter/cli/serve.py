@@ -1,0 +1,131 @@
+"""`newsletter serve`: the site, and the pages on which readers join, choose and leave."""
+
+import errno
+import logging
+import os
+import socket
+import stat
+import sys
+from pathlib import Path
+
+import click
+
+from newsletter.app import App
+from newsletter.config import Settings, Web
+from newsletter.errors import NewsletterError
+
+EPILOG = """\b
+Examples:
+  newsletter serve
+  newsletter serve --port 8080
+  newsletter serve --print-nginx > /etc/nginx/conf.d/newsletter.conf
+"""
+
+BACKLOG = 2048
+
+
+@click.command("serve", epilog=EPILOG, short_help="Serve the site, and the pages of readers.")
+@click.option("--host", help="The address to listen on, instead of [web] host.")
+@click.option("--port", type=click.IntRange(0, 65535), help="The port, instead of [web] port; 0 takes a free one.")
+@click.option("--print-nginx", is_flag=True, help="Print a configuration of nginx as its front, and end.")
+@click.pass_obj
+def command(config: Path | None, host: str | None, port: int | None, print_nginx: bool) -> int:
+    """Serve the site with its feeds, and the pages on which readers join, confirm, choose, search and leave.
+
+    Sends the mails that ask them to confirm, too. The access log goes to standard output, everything else to standard
+    error. Put a server that speaks TLS before it. Ctrl-C or SIGTERM ends it in good order.
+    """
+    given: dict[str, object] = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    if given:
+        given["socket"] = None
+    with App.load(config) as app:
+        settings = app.settings.model_copy(update={"web": app.settings.web.model_copy(update=given)})
+    if print_nginx:
+        from newsletter.web.nginx import compose_nginx
+
+        click.echo(compose_nginx(settings), nl=False)
+        return 0
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="newsletter: %(message)s")
+    return _serve(settings)
+
+
+def _serve(settings: Settings) -> int:
+    from newsletter.daemon import run_workers
+
+    web = settings.web
+    with _listen(web) as listener:
+        click.echo(f"Serving {settings.publication.title} at {_name(web, listener)} until Ctrl-C.", err=True)
+
+        def work() -> None:
+            _work(settings, listener)
+
+        if web.workers > 1:
+            return run_workers(web.workers, work)
+        work()
+        return 0
+
+
+def _work(settings: Settings, listener: socket.socket) -> None:
+    from newsletter.daemon import run_daemon
+    from newsletter.serving import open_served
+
+    with App(settings) as app:
+        served = open_served(app, _write_log if settings.web.access_log else None)
+        run_daemon(served.service, settings.web, listener, served.jobs)
+
+
+def _write_log(lines: str) -> None:
+    """Write lines of the access log; when nobody reads it any more, the server goes on without."""
+    try:
+        sys.stdout.write(lines)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _listen(web: Web) -> socket.socket:
+    if web.socket:
+        return _listen_locally(web.socket)
+    family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((web.host.strip("[]"), web.port))
+    except OSError as error:
+        listener.close()
+        raise NewsletterError(
+            f"{web.host} port {web.port} can't be listened on: {error.strerror}. Choose another with --port, or in "
+            "[web] port."
+        ) from None
+    listener.listen(BACKLOG)
+    return listener
+
+
+def _listen_locally(path: Path) -> socket.socket:
+    """Listen on a Unix socket that the owner and his group may use; one that a dead server left is taken over."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if path.exists() and stat.S_ISSOCK(path.stat().st_mode) and _is_abandoned(path):
+            path.unlink()
+        mask = os.umask(0o117)
+        try:
+            listener.bind(str(path))
+        finally:
+            os.umask(mask)
+    except OSError as error:
+        listener.close()
+        reason = "another server listens on it" if error.errno == errno.EADDRINUSE else error.strerror
+        raise NewsletterError(f"{path}: [web] socket can't be listened on: {reason}.") from None
+    listener.listen(BACKLOG)
+    return listener
+
+
+def _is_abandoned(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex(str(path)) == errno.ECONNREFUSED
+
+
+def _name(web: Web, listener: socket.socket) -> str:
+    if web.socket:
+        return str(web.socket)
+    return f"http://{web.host}:{listener.getsockname()[1]}/"

@@ -1,0 +1,94 @@
+"""What `newsletter serve` serves, wired together: the web application, and the jobs that run beside it."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from newsletter.app import App
+from newsletter.daemon import Job, run_every
+from newsletter.errors import NewsletterError
+from newsletter.indexing import update_index
+from newsletter.notifying import send_notices
+from newsletter.publishing import update_site
+from newsletter.site import make_frame
+from newsletter.web.gate import Gate, WriteLog
+from newsletter.web.service import Service, make_service
+from newsletter.web.visit import House
+
+NOTICE_SECONDS = 60.0
+"""How often notices are looked for that nobody rang for: those to be tried again, and those of other processes."""
+
+FLUSH_SECONDS = 0.5
+
+_logger = logging.getLogger(__name__)
+
+
+class Bell:
+    """Rung from any thread, heard in one event loop; lives as long as the server."""
+
+    def __init__(self) -> None:
+        self.rung = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def listen(self) -> None:
+        """Hear from now on, in the running loop."""
+        self._loop = asyncio.get_running_loop()
+
+    def ring(self) -> None:
+        """Wake whoever waits; before anybody listens, he is woken at once when he does."""
+        if self._loop is None:
+            self.rung.set()
+        else:
+            self._loop.call_soon_threadsafe(self.rung.set)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a server runs."""
+
+    service: Service
+    jobs: tuple[Job, ...]
+
+
+def open_served(app: App, write_log: WriteLog | None) -> Served:
+    """Return the web application of a publication and its jobs; brings its site and index up to date where they lack.
+
+    Raises NewsletterError for what can't be opened.
+    """
+    if not (app.settings.site.folder / "index.html").exists():
+        update_site(app)
+    update_index(app)
+    bell = Bell()
+    house = House(
+        settings=app.settings,
+        frame=make_frame(app.settings, app.environment),
+        database=app.database,
+        reception=app.reception,
+        ring=bell.ring,
+        clock=lambda: datetime.now(UTC),
+    )
+    service = make_service(house, Gate(app.settings, write_log))
+
+    async def send_letters(stopping: asyncio.Event) -> None:
+        bell.listen()
+        await run_every(NOTICE_SECONDS, lambda: _send_letters(app, stopping.is_set), stopping, bell.rung)
+
+    async def write_lines(stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            await asyncio.sleep(FLUSH_SECONDS)
+            service.gate.flush()
+
+    return Served(service, (send_letters, write_lines))
+
+
+def _send_letters(app: App, should_stop: Callable[[], bool]) -> None:
+    """Send what waits; what goes wrong is told to the log, and tried again."""
+    try:
+        tally = send_notices(app, should_stop=should_stop)
+    except NewsletterError as error:
+        _logger.error("Mails to readers can't be sent: %s", error)
+        return
+    if tally.fault:
+        _logger.error("Mails to readers can't be sent: %s", tally.fault)

@@ -1,0 +1,78 @@
+"""Answers that people see: pages in the look of the site, from `templates/web`, in the reader's language."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
+from newsletter.render.frame import root_of
+from newsletter.render.page import render_page
+from newsletter.web.headers import NO_STORE, Nature, compose_headers
+from newsletter.web.visit import Visit, name_languages
+
+PROBLEM_TYPE = "application/problem+json"
+
+
+def show_page(
+    visit: Visit,
+    template: str,
+    *,
+    path: str = "/",
+    status: int = HTTPStatus.OK,
+    nature: Nature = Nature.PRIVATE,
+    language: str = "",
+    headers: Mapping[str, str] | None = None,
+    **values: Any,
+) -> Response:
+    """Return a page from `templates/web`; `path` is its public address, for those that have one."""
+    house = visit.house
+    text = render_page(
+        house.frame,
+        template,
+        f"{house.frame.base}{path}",
+        folder="web",
+        root=f"{root_of(house.frame)}/",
+        language=language or visit.language,
+        indexed=nature is Nature.PAGE and status == HTTPStatus.OK,
+        here=visit.path,
+        wished_language=visit.wished_language,
+        spoken=name_languages(house),
+        offer=house.reception.offer,
+        **values,
+    )
+    web = house.settings.web
+    guards = dict(compose_headers(nature, web.image_hosts, web.embed_on))
+    return HTMLResponse(text, status, {**guards, "cache-control": NO_STORE, **(headers or {})})
+
+
+def show_problem(visit: Visit, status: int, *, headers: Mapping[str, str] | None = None, kind: str = "") -> Response:
+    """Return the page that says what went wrong; programs get it as problem+json (RFC 9457).
+
+    `kind` tells cases of one status apart (`templates/web/problem.html`).
+    """
+    if visit.path.startswith(f"{visit.house.root}/api/"):
+        return show_json_problem(status, headers=headers)
+    return show_page(visit, "problem.html", status=status, code=int(status), kind=kind, headers=headers)
+
+
+def show_json(content: object, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a document for programs, which any site may read: it holds nothing that isn't public."""
+    shared = {**dict(compose_headers(Nature.FILE)), "cache-control": NO_STORE, "access-control-allow-origin": "*"}
+    return JSONResponse(content, status, {**shared, **(headers or {})})
+
+
+def show_json_problem(
+    status: int, detail: str = "", headers: Mapping[str, str] | None = None, **more: object
+) -> Response:
+    """Return a problem for programs."""
+    document = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": int(status), **more}
+    document |= {"detail": detail} if detail else {}
+    answer = show_json(document, status, headers)
+    answer.headers["content-type"] = PROBLEM_TYPE
+    return answer
+
+
+def redirect(location: str) -> Response:
+    """Send a browser on after a form, so that going back or reloading sends nothing twice."""
+    return Response(status_code=HTTPStatus.SEE_OTHER, headers={"location": location, "cache-control": NO_STORE})

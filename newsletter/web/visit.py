@@ -1,0 +1,116 @@
+"""One request as actions see it: plain values, and the house that it came to."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from urllib.parse import parse_qsl, urlsplit
+
+from starlette.types import Scope
+
+from newsletter.audience.reception import Reception
+from newsletter.config import Settings
+from newsletter.model.consent import Origin
+from newsletter.render.environment import catalogues_of, in_language
+from newsletter.render.frame import Frame
+from newsletter.render.translation import choose_language, name_language, parse_accept_language
+from newsletter.store.database import Database
+from newsletter.web.clients import Client
+from newsletter.web.forms import Form, parse_form
+
+MOST_PARAMETERS = 50
+
+
+@dataclass(frozen=True)
+class House:
+    """What every action stands on. `ring` says that a notice waits to be sent."""
+
+    settings: Settings
+    frame: Frame
+    database: Database
+    reception: Reception
+    ring: Callable[[], None]
+    clock: Callable[[], datetime]
+
+    @cached_property
+    def root(self) -> str:
+        """Return the path at which the site stands on its host, without a trailing slash."""
+        return urlsplit(self.settings.publication.url).path
+
+    @property
+    def languages(self) -> Sequence[str]:
+        """Return the languages that readers may choose."""
+        return self.reception.offer.languages
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A request. `query` and `form` give '' for what isn't there; `token` is the one in the address, if it has one."""
+
+    house: House
+    method: str
+    path: str
+    query: Form
+    form: Form
+    client: str
+    accept_language: str
+    content_type: str = ""
+    body: bytes = b""
+    token: str = ""
+    now: datetime = field(default_factory=datetime.now)
+
+    @cached_property
+    def wished_language(self) -> str:
+        """Return the language that was asked for by name, '' for none."""
+        wanted = [value for value in (self.form["lang"], self.query["lang"]) if value]
+        return choose_language(wanted, self.house.languages) or ""
+
+    @cached_property
+    def language(self) -> str:
+        """Return the language to speak to somebody we don't know."""
+        publication = self.house.settings.publication.language
+        wanted = (self.wished_language, *parse_accept_language(self.accept_language), publication)
+        return choose_language(filter(None, wanted), self.house.languages) or publication
+
+    def origin(self, source: str, wording: str = "") -> Origin:
+        """Return where a wish comes from."""
+        return Origin(source, self.client, wording)
+
+    def say(self, text: str, language: str = "") -> str:
+        """Return one of the config's texts, translated if it is still ours."""
+        environment = in_language(self.house.frame.environment, language or self.language)
+        return str(environment.filters["translated"](text))
+
+
+def name_languages(house: House) -> list[tuple[str, str]]:
+    """Return the languages that readers may choose, each with what it calls itself."""
+    folders = catalogues_of(house.frame.environment)
+    return [(tag, name_language(tag, folders)) for tag in house.languages]
+
+
+def read_visit(house: House, scope: Scope) -> Visit:
+    """Return what an ASGI request says; its body was read before (`guard`)."""
+    headers: Mapping[bytes, bytes] = dict(scope["headers"])
+    content_type, body = headers.get(b"content-type", b"").decode("latin-1"), scope.get("newsletter.body", b"")
+    client: Client = scope.get("newsletter.client", Client())
+    return Visit(
+        house=house,
+        method=scope["method"],
+        path=scope["path"],
+        query=_parse_query(scope["query_string"]),
+        form=parse_form(content_type, body),
+        client=client.address,
+        accept_language=headers.get(b"accept-language", b"").decode("latin-1"),
+        content_type=content_type,
+        body=body,
+        token=scope.get("path_params", {}).get("token", ""),
+        now=house.clock(),
+    )
+
+
+def _parse_query(query: bytes) -> Form:
+    try:
+        pairs = parse_qsl(query.decode("latin-1"), errors="replace", max_num_fields=MOST_PARAMETERS)
+    except ValueError:  # too many
+        pairs = []
+    return Form(pairs)
