@@ -18,6 +18,7 @@ from newsletter.model.issue import Issue
 from newsletter.model.variant import WHOLE, Allotment, Reduce, Rendering, Share, VariantKey, join_works
 from newsletter.render.documents import compose_documents
 from newsletter.render.selection import decide_share, render_variant
+from newsletter.store.database import Connection
 from newsletter.store.documents import index_edition, is_indexed
 from newsletter.store.dues import list_choices, list_choices_of
 from newsletter.store.editions import (
@@ -79,20 +80,32 @@ def freeze_issue(app: App, issue: Issue, menu: Menu, now: datetime) -> StoredEdi
     return stored
 
 
-def commit_edition(app: App, stored: StoredEdition, menu: Menu, now: datetime) -> int:
+Witness = Callable[[Connection, int], None]
+"""Called with an edition's number in the transaction that commits it; what it raises undoes all of it."""
+
+
+def no_witness(connection: Connection, edition_id: int) -> None:
+    """Stand in for a witness where nobody has to agree."""
+
+
+def commit_edition(app: App, stored: StoredEdition, menu: Menu, now: datetime, witness: Witness = no_witness) -> int:
     """Give every reader due his share of a frozen edition, and return how many those are.
 
     Doing it twice changes nothing. Raises StoreError when the ledger doesn't come to rest, ValueError for a variant
-    that can't be a mail; nobody was given anything then.
+    that can't be a mail, and what the witness raises; nobody was given anything then.
     """
     if stored.audience is not None:
+        with app.database.transaction() as connection:
+            witness(connection, stored.id)
         return stored.audience
     rules = app.settings.delivery
     for _ in range(ATTEMPTS):
         try:
             allotment = _prepare(app, stored, menu, now)
             with app.database.transaction() as connection:
-                return publish_edition(connection, stored.id, now, rules.seeds, rules.first_share, allotment)
+                audience = publish_edition(connection, stored.id, now, rules.seeds, rules.first_share, allotment)
+                witness(connection, stored.id)
+                return audience
         except UnpreparedError:
             continue
     raise StoreError(_UNSETTLED.format(slug=stored.edition.slug))

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from newsletter.app import App
-from newsletter.committing import commit_edition, correct_issue, freeze_issue, make_menu
+from newsletter.committing import Witness, commit_edition, correct_issue, freeze_issue, make_menu, no_witness
 from newsletter.delivery.desk import Tally
 from newsletter.delivery.lanes import Transport
 from newsletter.delivery.meter import Meters
@@ -35,6 +35,7 @@ from newsletter.model.problem import Problem, Severity
 from newsletter.model.subscriber import SubscriberState
 from newsletter.render.edition import render_edition
 from newsletter.site import SiteReport, write_site
+from newsletter.store.database import read_clock
 from newsletter.store.deliveries import count_deliveries
 from newsletter.store.editions import (
     StoredEdition,
@@ -109,19 +110,30 @@ def check_issues(app: App, names: Sequence[str], progress: Progress) -> tuple[in
     return len(paths), problems
 
 
-def publish_issue(app: App, name: str, *, correct: bool, another: bool, progress: Progress) -> Published:
+def publish_issue(
+    app: App,
+    name: str,
+    *,
+    correct: bool,
+    another: bool,
+    progress: Progress,
+    witness: Witness = no_witness,
+    send: bool = True,
+    clock: Callable[[], datetime] = read_clock,
+) -> Published:
     """Publish an issue to site, feeds and every reader due; again, go on with whoever is left.
 
     `correct` adds a revision to the site and feeds and mails nobody. `another` says that it is an issue of its own,
-    although one of the same date and title was published under another slug. The commit instant is
-    `store.editions.publish_edition`: killed before it, nobody was mailed. Raises IssueError for an issue with errors,
-    ChangedError, TransportError and StoreError.
+    although one of the same date and title was published under another slug. Without `send` it is left to a worker
+    (`schedule.delivering`). The commit instant is `store.editions.publish_edition`, and the witness is asked in its
+    transaction: killed before it, nobody was mailed. Raises IssueError for an issue with errors, ChangedError,
+    TransportError, StoreError, and what the witness raises.
     """
     issue, edition, problems = load_publishable(app, name)
     meters = make_meters()
     # A missing password stops it here, before anything has begun.
     transport = open_transport(app.settings, os.environ, edition.slug, meters)
-    now = datetime.now(UTC)
+    now = clock()
     if not another:
         _refuse_lookalike(app, edition)
     menu = make_menu(app, issue, edition)
@@ -130,9 +142,12 @@ def publish_issue(app: App, name: str, *, correct: bool, another: bool, progress
     told = tell_hubs(app.settings)
     mails = not correct and _has_readers(app)
     if mails:
-        commit_edition(app, stored, menu, now)
+        commit_edition(app, stored, menu, now, witness)
+    else:
+        with app.database.transaction() as connection:
+            witness(connection, stored.id)
     waits = mails or (stored.audience is not None and not correct)
-    tally = None if not waits else _deliver(app, stored, transport, meters, progress)
+    tally = None if not (waits and send) else _deliver(app, stored, transport, meters, progress)
     with app.database.read() as connection:
         audit = count_deliveries(connection, stored.id)
         missing = tuple(list_missing_seeds(connection, app.settings.delivery.seeds)) if mails else ()

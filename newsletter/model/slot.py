@@ -8,13 +8,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
 
-
-class SlotKind(StrEnum):
-    """What is due: a day's issue, or what a week or a month brought."""
-
-    ISSUE = "issue"
-    WEEKLY = "weekly"
-    MONTHLY = "monthly"
+from newsletter.model.edition import EditionKind
 
 
 class SlotState(StrEnum):
@@ -49,11 +43,11 @@ class Why(StrEnum):
 class SlotKey:
     """What names a slot, and is unique: `day` is a date where the publication is."""
 
-    kind: SlotKind
+    kind: EditionKind
     day: date
 
     def __str__(self) -> str:
-        return str(self.day) if self.kind is SlotKind.ISSUE else f"{self.kind} {self.day}"
+        return str(self.day) if self.kind is EditionKind.ISSUE else f"{self.kind} {self.day}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from newsletter.config.times import Timetable
-from newsletter.model.slot import Plan, Slot, SlotKey, SlotKind, SlotState
+from newsletter.model.edition import EditionKind
+from newsletter.model.slot import Plan, Slot, SlotKey, SlotState
 
 AHEAD = timedelta(days=3)
 """How far ahead slots are planned, and their instants fixed."""
@@ -32,7 +33,7 @@ class Calendar:
     """A publication's timetables, by what is due; what isn't in it never is."""
 
     zone: ZoneInfo
-    timetables: Mapping[SlotKind, Timetable]
+    timetables: Mapping[EditionKind, Timetable]
 
     def plan(self, key: SlotKey) -> Plan | None:
         """Return a slot's plan, or None where there is none."""

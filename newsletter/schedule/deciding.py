@@ -17,7 +17,8 @@ from typing import Final
 from newsletter import config
 from newsletter.errors import NewsletterError
 from newsletter.logs import get_logger
-from newsletter.model.slot import Slot, SlotKey, SlotKind, SlotState, Why
+from newsletter.model.edition import EditionKind
+from newsletter.model.slot import Slot, SlotKey, SlotState, Why
 from newsletter.schedule.calendar import BACKLOG, Calendar
 from newsletter.schedule.events import (
     STATES_TOLD,
@@ -170,7 +171,7 @@ def warn_ahead(desk: SlotDesk) -> list[SlotKey]:
     for slot in _load(desk):
         now = desk.clock()
         # A roll-up can't be missing; and whether anybody looks is decided before it costs anything.
-        if slot.key.kind is not SlotKind.ISSUE or decide_warning(slot, Absent(), desk.rules, now) is None:
+        if slot.key.kind is not EditionKind.ISSUE or decide_warning(slot, Absent(), desk.rules, now) is None:
             continue
         problem = decide_warning(slot, desk.look(slot), desk.rules, now)
         if problem is None:

@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 from newsletter.model.control import Control, ControlState
 from newsletter.model.delivery import Audit, DeliveryState, ReplyCount
-from newsletter.model.slot import Slot, SlotKind, SlotState, Why
+from newsletter.model.edition import EditionKind
+from newsletter.model.slot import Slot, SlotState, Why
 from newsletter.schedule.policy import describe_lateness
 
 PARTS = ("sent", "deferred", "failed", "excluded", "cancelled", "unknown", "queued")
@@ -67,7 +68,7 @@ def compose_held(slot: Slot, now: datetime, zone: ZoneInfo, grace: timedelta) ->
     subject = f"{slot.key}: held, {_WHY[slot.why]}"
     if slot.why is Why.LATE:
         way_out = f"It is too late for it to go out by itself. To send it: newsletter publish {slot.key.day}"
-        if slot.key.kind is not SlotKind.ISSUE:
+        if slot.key.kind is not EditionKind.ISSUE:
             way_out = f"It is too late for it to go out by itself. To send it: newsletter rollup {slot.key.kind}"
         body = (
             f"It was due at {_moment(slot.due_at, zone)}, {describe_lateness(slot, now)} ago.\n\n{slot.detail}".strip()
@@ -184,7 +185,7 @@ _WHY: Mapping[Why, str] = {
 
 def _name(slot: Slot) -> str:
     kind, day = slot.key.kind, slot.key.day
-    return f"The issue of {day}" if kind is SlotKind.ISSUE else f"The {kind} roll-up of {day}"
+    return f"The issue of {day}" if kind is EditionKind.ISSUE else f"The {kind} roll-up of {day}"
 
 
 def _id(slot: Slot) -> str:

@@ -14,8 +14,9 @@ from typing import Final
 from newsletter.app import App
 from newsletter.errors import NewsletterError
 from newsletter.issues.folder import list_clashing_files, list_issues_of, show_path
+from newsletter.model.edition import EditionKind
 from newsletter.model.problem import Severity
-from newsletter.model.slot import Slot, SlotKey, SlotKind, Why
+from newsletter.model.slot import Slot, SlotKey, Why
 from newsletter.publishing import Draft, load_draft
 from newsletter.schedule.policy import Absent, Faulty, Findings, Out, Ready, list_problems
 from newsletter.store.editions import EditionLine, EditionState, list_editions_of
@@ -43,7 +44,7 @@ class Looks:
     def _look(self, slot: Slot) -> Findings:
         files = list_issues_of(self.app.settings.issues.folder, slot.key.day)
         editions = self._list_published(slot.key)
-        if slot.key.kind is not SlotKind.ISSUE or slot.why is Why.LATE:
+        if slot.key.kind is not EditionKind.ISSUE or slot.why is Why.LATE:
             return Out(editions[0].id) if editions else Ready()
         if not files:
             return Out(editions[0].id) if editions else Absent()

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from newsletter.config import Settings
 from newsletter.config.times import Timetable
-from newsletter.model.slot import SlotKind
+from newsletter.model.edition import EditionKind
 from newsletter.schedule.calendar import BACKLOG, Calendar, Changes, decide_plan
 from newsletter.store.database import Database
 from newsletter.store.marks import load_mark, set_mark
@@ -21,10 +21,10 @@ PLANNED = "planned"
 
 def load_calendar(settings: Settings) -> Calendar:
     """Return a publication's calendar."""
-    timetables: dict[SlotKind, Timetable | None] = {
-        SlotKind.ISSUE: settings.schedule.timetable,
-        SlotKind.WEEKLY: settings.rollups.weekly_timetable,
-        SlotKind.MONTHLY: settings.rollups.monthly_timetable,
+    timetables: dict[EditionKind, Timetable | None] = {
+        EditionKind.ISSUE: settings.schedule.timetable,
+        EditionKind.WEEKLY: settings.rollups.weekly_timetable,
+        EditionKind.MONTHLY: settings.rollups.monthly_timetable,
     }
     zone = load_zone(settings.publication.time_zone)
     return Calendar(zone, {kind: timetable for kind, timetable in timetables.items() if timetable})

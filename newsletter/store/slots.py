@@ -12,7 +12,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from newsletter.model.slot import OPEN, Plan, Slot, SlotKey, SlotKind, SlotState, Why
+from newsletter.model.edition import EditionKind
+from newsletter.model.slot import OPEN, Plan, Slot, SlotKey, SlotState, Why
 from newsletter.store.schema import slots
 
 
@@ -163,7 +164,7 @@ def _list(connection: Connection, which: ColumnElement[bool]) -> list[Slot]:
 
 
 def _read(row: Row[Any]) -> Slot:
-    plan = Plan(SlotKey(SlotKind(row.kind), row.day), row.due_at, row.rule, row.time_zone)
+    plan = Plan(SlotKey(EditionKind(row.kind), row.day), row.due_at, row.rule, row.time_zone)
     names = ("detail", "decided_at", "edition_id", "owner", "lease_until", "warned_at", "told", "told_at")
     rest = {name: row._mapping[name] for name in names}
     return Slot(plan, SlotState(row.state), Why(row.why), **rest, reported_at=row.reported_at)

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from newsletter.config import Alerts, Schedule
 from newsletter.config.times import Timetable
 from newsletter.errors import NewsletterError
-from newsletter.model.edition import Edition, Sender
-from newsletter.model.slot import Slot, SlotKey, SlotKind, SlotState
+from newsletter.model.edition import Edition, EditionKind, Sender
+from newsletter.model.slot import Slot, SlotKey, SlotState
 from newsletter.schedule.calendar import BACKLOG, Calendar
 from newsletter.schedule.deciding import SlotDesk, Witness, decide_due, warn_ahead
 from newsletter.schedule.planning import plan
@@ -47,13 +47,13 @@ class Office:
     sent: dict[SlotKey, int] = field(default_factory=dict)
     trouble: list[Exception] = field(default_factory=list)
     on_step: Callable[[str], None] = lambda step: None
-    tables: Mapping[SlotKind, Timetable] | None = None
+    tables: Mapping[EditionKind, Timetable] | None = None
     alerts: Alerts = field(default_factory=lambda: Alerts(editor=(EDITOR,)))
     rules: dict[str, Any] = field(default_factory=dict)
 
     @property
     def calendar(self) -> Calendar:
-        tables = self.tables if self.tables is not None else {SlotKind.ISSUE: Timetable(self.at)}
+        tables = self.tables if self.tables is not None else {EditionKind.ISSUE: Timetable(self.at)}
         return Calendar(ZoneInfo(self.zone), tables)
 
     def desk(self, owner: str = "one", is_dead: Callable[[str], bool] = lambda owner: False) -> SlotDesk:

@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsletter.config.times import Timetable, parse_cron
-from newsletter.model.slot import Plan, Slot, SlotKey, SlotKind, SlotState, Why
+from newsletter.model.edition import EditionKind
+from newsletter.model.slot import Plan, Slot, SlotKey, SlotState, Why
 from newsletter.schedule.calendar import AHEAD, BACKLOG, Calendar, Changes, decide_plan, find_instant
 
 BERLIN = ZoneInfo("Europe/Berlin")
-DAILY = Calendar(BERLIN, {SlotKind.ISSUE: Timetable(time(7, 30))})
+DAILY = Calendar(BERLIN, {EditionKind.ISSUE: Timetable(time(7, 30))})
 NOON = datetime(2024, 5, 20, 12, tzinfo=UTC)  # a Monday
 
 
@@ -101,7 +102,7 @@ def test_at_first_only_what_is_still_to_come_is_planned() -> None:
     changes = decide_plan(DAILY, [], NOON, None)
     assert plans(changes) == ["2024-05-21", "2024-05-22", "2024-05-23"]
     assert changes.new[0] == Plan(
-        SlotKey(SlotKind.ISSUE, date(2024, 5, 21)),
+        SlotKey(EditionKind.ISSUE, date(2024, 5, 21)),
         datetime(2024, 5, 21, 5, 30, tzinfo=UTC),
         "07:30",
         "Europe/Berlin",
@@ -136,9 +137,9 @@ def test_a_clock_that_was_a_year_ahead_when_planning_hinders_nothing() -> None:
 def test_another_time_moves_what_is_to_come_but_not_into_the_past() -> None:
     morning = datetime(2024, 5, 21, 4, tzinfo=UTC)  # 6:00 in Berlin
     slots = planned(DAILY)
-    later = Calendar(BERLIN, {SlotKind.ISSUE: Timetable(time(9))})
+    later = Calendar(BERLIN, {EditionKind.ISSUE: Timetable(time(9))})
     assert [plan.key.day.day for plan in decide_plan(later, slots, morning, NOON).moved] == [21, 22, 23]
-    earlier = Calendar(BERLIN, {SlotKind.ISSUE: Timetable(time(5))})
+    earlier = Calendar(BERLIN, {EditionKind.ISSUE: Timetable(time(5))})
     assert [plan.key.day.day for plan in decide_plan(earlier, slots, morning, NOON).moved] == [22, 23]
 
 
@@ -146,13 +147,13 @@ def test_only_what_is_due_and_to_come_is_moved_or_taken_away() -> None:
     slots = planned(DAILY)
     now = slots[1].due_at
     slots[2] = slot(slots[2].plan, SlotState.PUBLISHED)
-    other = Calendar(BERLIN, {SlotKind.ISSUE: Timetable(time(9))})
+    other = Calendar(BERLIN, {EditionKind.ISSUE: Timetable(time(9))})
     assert decide_plan(other, slots, now, NOON).moved == ()
     assert decide_plan(Calendar(BERLIN, {}), slots, now, NOON) == Changes()
 
 
 def test_days_that_the_schedule_no_longer_has_are_taken_away() -> None:
-    weekend = Calendar(BERLIN, {SlotKind.ISSUE: parse_cron("30 7 * * sat,sun")})
+    weekend = Calendar(BERLIN, {EditionKind.ISSUE: parse_cron("30 7 * * sat,sun")})
     changes = decide_plan(weekend, planned(DAILY), NOON, NOON)
     assert [key.day.day for key in changes.gone] == [21, 22, 23]
     assert (changes.new, changes.moved) == ((), ())
@@ -169,9 +170,9 @@ def test_rollups_have_days_of_their_own() -> None:
     calendar = Calendar(
         BERLIN,
         {
-            SlotKind.ISSUE: Timetable(time(7, 30)),
-            SlotKind.WEEKLY: Timetable(time(9), weekdays=frozenset({6})),
-            SlotKind.MONTHLY: Timetable(time(9), days=frozenset({1})),
+            EditionKind.ISSUE: Timetable(time(7, 30)),
+            EditionKind.WEEKLY: Timetable(time(9), weekdays=frozenset({6})),
+            EditionKind.MONTHLY: Timetable(time(9), days=frozenset({1})),
         },
     )
     found = [str(plan.key) for plan in calendar.between(date(2024, 5, 31), date(2024, 6, 2))]

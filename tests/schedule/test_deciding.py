@@ -8,7 +8,8 @@ from sqlalchemy import select
 
 from newsletter.config import Alerts
 from newsletter.config.times import Timetable
-from newsletter.model.slot import SlotKey, SlotKind, SlotState, Why
+from newsletter.model.edition import EditionKind
+from newsletter.model.slot import SlotKey, SlotState, Why
 from newsletter.schedule.deciding import NothingToSend, decide_due, tell_decided
 from newsletter.schedule.policy import Absent, Faulty, Publish, Ready
 from newsletter.store.database import Database
@@ -18,7 +19,7 @@ from newsletter.store.slots import claim_slot, settle_slot
 from tests.schedule.desks import Office, an_edition, broken, oops
 
 DAY = date(2024, 5, 21)
-KEY = SlotKey(SlotKind.ISSUE, DAY)
+KEY = SlotKey(EditionKind.ISSUE, DAY)
 DUE = datetime(2024, 5, 21, 5, 30, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
@@ -175,7 +176,7 @@ def test_trouble_holds_a_slot_and_it_is_tried_again(office: Office) -> None:
 
 
 def test_trouble_with_one_slot_does_not_keep_another_from_going_out(office: Office) -> None:
-    office.tables = {SlotKind.ISSUE: Timetable(time(7, 30)), SlotKind.MONTHLY: Timetable(time(7, 30))}
+    office.tables = {EditionKind.ISSUE: Timetable(time(7, 30)), EditionKind.MONTHLY: Timetable(time(7, 30))}
     office.tick()
     office.trouble = [oops()]
     at(office, DUE)

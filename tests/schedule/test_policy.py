@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter import config
-from newsletter.model.slot import Plan, Slot, SlotKey, SlotKind, SlotState, Why
+from newsletter.model.edition import EditionKind
+from newsletter.model.slot import Plan, Slot, SlotKey, SlotState, Why
 from newsletter.schedule.policy import (
     NO_ISSUE,
     QUIET,
@@ -35,7 +36,7 @@ from newsletter.schedule.policy import (
 )
 
 DUE = datetime(2024, 5, 25, 5, 30, tzinfo=UTC)
-SLOT = Slot(Plan(SlotKey(SlotKind.ISSUE, date(2024, 5, 25)), DUE, "07:30", "Europe/Berlin"), SlotState.DUE)
+SLOT = Slot(Plan(SlotKey(EditionKind.ISSUE, date(2024, 5, 25)), DUE, "07:30", "Europe/Berlin"), SlotState.DUE)
 RULES = config.Schedule(at="07:30")
 BROKEN = Faulty(Why.ERRORS, "issues/2024-05-25.md:3:1: error: …")
 

@@ -10,7 +10,8 @@ import pytest
 
 from newsletter.config import Schedule
 from newsletter.config.times import Timetable
-from newsletter.model.slot import Slot, SlotKey, SlotKind, SlotState, Why
+from newsletter.model.edition import EditionKind
+from newsletter.model.slot import Slot, SlotKey, SlotState, Why
 from newsletter.schedule.calendar import BACKLOG, Calendar, decide_plan
 from newsletter.schedule.policy import Publish, Ready, Reopen, Settle, decide_slot, needs_findings
 from newsletter.store.database import Database
@@ -67,7 +68,7 @@ def days() -> list[date]:
 @pytest.mark.parametrize(("name", "at"), ZONES, ids=[name for name, _ in ZONES])
 def test_there_is_exactly_one_send_for_each_due_day(name: str, at: time) -> None:
     zone, chance = ZoneInfo(name), random.Random(name)  # noqa: S311 - a simulation
-    diary = Diary(Calendar(zone, {SlotKind.ISSUE: Timetable(at)}))
+    diary = Diary(Calendar(zone, {EditionKind.ISSUE: Timetable(at)}))
     now = datetime.combine(FIRST, time(), UTC) - timedelta(days=1)
     end = datetime.combine(LAST, time(), UTC) + timedelta(days=2)
     while now < end:
@@ -95,7 +96,7 @@ def test_looking_every_minute_it_is_sent_at_the_minute(name: str, at: time) -> N
     changes = [day for day in days() if _offset(day, zone) != _offset(day + timedelta(days=1), zone)]
     assert len(changes) == (0 if name == "Asia/Kathmandu" else 4)
     for change in changes:
-        diary = Diary(Calendar(zone, {SlotKind.ISSUE: Timetable(at)}))
+        diary = Diary(Calendar(zone, {EditionKind.ISSUE: Timetable(at)}))
         now = datetime.combine(change, time(), UTC) - timedelta(days=1)
         for _ in range(3 * 24 * 60):
             diary.tick(now) if now.minute % 5 == 0 or _is_due(diary, now) else None
@@ -103,7 +104,7 @@ def test_looking_every_minute_it_is_sent_at_the_minute(name: str, at: time) -> N
         sent = {key.day: sent_at for key, sent_at in diary.sent}
         assert len(diary.sent) == len(sent) >= 3
         for day, sent_at in sent.items():
-            assert sent_at == diary.slots[SlotKey(SlotKind.ISSUE, day)].due_at
+            assert sent_at == diary.slots[SlotKey(EditionKind.ISSUE, day)].due_at
 
 
 def _offset(day: date, zone: ZoneInfo) -> timedelta | None:
@@ -116,7 +117,7 @@ def _is_due(diary: Diary, now: datetime) -> bool:
 
 def test_with_clocks_that_jump_for_two_years_nothing_is_ever_sent_twice() -> None:
     chance = random.Random(1)  # noqa: S311 - a simulation
-    diary = Diary(Calendar(ZoneInfo("Europe/Berlin"), {SlotKind.ISSUE: Timetable(time(7, 30))}))
+    diary = Diary(Calendar(ZoneInfo("Europe/Berlin"), {EditionKind.ISSUE: Timetable(time(7, 30))}))
     now = datetime.combine(FIRST, time(), UTC)
     for _ in range(4000):
         diary.tick(now)

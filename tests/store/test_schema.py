@@ -9,7 +9,8 @@ from sqlalchemy.exc import IntegrityError
 
 from newsletter.model.control import ControlState
 from newsletter.model.delivery import DeliveryState
-from newsletter.model.slot import SlotKind, SlotState, Why
+from newsletter.model.edition import EditionKind
+from newsletter.model.slot import SlotState, Why
 from newsletter.model.subscriber import SubscriberState, SuppressionReason
 from newsletter.store.database import Database
 from newsletter.store.editions import EditionState, StoredEdition
@@ -117,7 +118,7 @@ def test_a_revision_without_sense_is_refused(database: Database, publish: Publis
         ("suppressions", "reason", SuppressionReason),
         ("editions", "state", EditionState),
         ("editions", "control", ControlState),
-        ("slots", "kind", SlotKind),
+        ("slots", "kind", EditionKind),
         ("slots", "state", SlotState),
         ("slots", "why", Why),
     ],

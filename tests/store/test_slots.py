@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import Connection, update
 from sqlalchemy.exc import IntegrityError
 
-from newsletter.model.slot import Plan, Slot, SlotKey, SlotKind, SlotState, Why
+from newsletter.model.edition import EditionKind
+from newsletter.model.slot import Plan, Slot, SlotKey, SlotState, Why
 from newsletter.store.database import Database
 from newsletter.store.editions import StoredEdition
 from newsletter.store.marks import load_mark, load_marks, set_mark
@@ -33,7 +34,7 @@ from newsletter.store.slots import (
 DUE = datetime(2024, 5, 25, 5, 30, tzinfo=UTC)
 EVE = DUE - timedelta(days=1)
 LEASE = timedelta(minutes=5)
-KEY = SlotKey(SlotKind.ISSUE, date(2024, 5, 25))
+KEY = SlotKey(EditionKind.ISSUE, date(2024, 5, 25))
 PLAN = Plan(KEY, DUE, "07:30", "Europe/Berlin")
 
 
@@ -78,7 +79,7 @@ def test_what_another_process_planned_first_stands(database: Database) -> None:
 
 
 def test_slots_come_in_the_order_of_their_times(database: Database) -> None:
-    weekly = Plan(SlotKey(SlotKind.WEEKLY, KEY.day), DUE - timedelta(hours=1), "06:30", "Europe/Berlin")
+    weekly = Plan(SlotKey(EditionKind.WEEKLY, KEY.day), DUE - timedelta(hours=1), "06:30", "Europe/Berlin")
     plan(database, PLAN, weekly)
     with database.read() as connection:
         assert [slot.plan for slot in list_open_slots(connection)] == [weekly, PLAN]
