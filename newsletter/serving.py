@@ -2,16 +2,21 @@
 
 import asyncio
 import logging
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from newsletter.app import App
+from newsletter.bounces.alarms import raise_alarms
+from newsletter.bounces.listener import listen, make_recipient_check
+from newsletter.bounces.poll import poll_bounces
 from newsletter.daemon import Job, run_every
 from newsletter.errors import NewsletterError
 from newsletter.indexing import update_index
 from newsletter.notifying import send_notices
 from newsletter.publishing import update_site
+from newsletter.render.edition import sender_of
 from newsletter.site import make_frame
 from newsletter.web.gate import Gate, WriteLog
 from newsletter.web.service import Service, make_service
@@ -21,6 +26,9 @@ NOTICE_SECONDS = 60.0
 """How often notices are looked for that nobody rang for: those to be tried again, and those of other processes."""
 
 FLUSH_SECONDS = 0.5
+INTAKE_SECONDS = 60.0
+FETCH_SECONDS = 10.0
+FETCH_MOST = 1 << 16
 
 _logger = logging.getLogger(__name__)
 
@@ -68,6 +76,8 @@ def open_served(app: App, write_log: WriteLog | None) -> Served:
         reception=app.reception,
         ring=bell.ring,
         clock=lambda: datetime.now(UTC),
+        intake=app.intake,
+        fetch=fetch_from_amazon,
     )
     service = make_service(house, Gate(app.settings, write_log))
 
@@ -80,7 +90,47 @@ def open_served(app: App, write_log: WriteLog | None) -> Served:
             await asyncio.sleep(FLUSH_SECONDS)
             service.gate.flush()
 
-    return Served(service, (send_letters, write_lines))
+    return Served(service, (send_letters, write_lines, *_make_intake_jobs(app)))
+
+
+def _make_intake_jobs(app: App) -> list[Job]:
+    """Return what takes in mail that comes back: a look into the mailboxes every minute, and a door for an MTA."""
+    rules, sender = app.settings.bounces, sender_of(app.settings)
+
+    async def look(stopping: asyncio.Event) -> None:
+        await run_every(INTAKE_SECONDS, lambda: _take_in(app), stopping)
+
+    async def answer_the_door(stopping: asyncio.Event) -> None:
+        ours = make_recipient_check(sender.bounce_domain, sender.unsubscribe_address)
+        await listen(app.intake, ours, rules.listen, rules.listen_protocol, stopping)
+
+    return [look, answer_the_door] if rules.listen else [look]
+
+
+def _take_in(app: App) -> None:
+    """Look for mail that came back, and tell the editor what he must hear; what goes wrong is tried again."""
+    try:
+        poll_bounces(app.intake, app.settings.bounces, app.imap_password)
+        raise_alarms(app.intake, app.settings.alerts.editor, app.settings.publication.language)
+    except NewsletterError as error:
+        _logger.error("Mail that came back can't be taken in: %s", error)
+
+
+def fetch_from_amazon(url: str) -> bytes:
+    """Return what is at an address that `ses` has found to be Amazon's; no redirect is followed. Raises OSError."""
+    request = urllib.request.Request(url, headers={"user-agent": "newsletter"})  # noqa: S310 - https, and checked
+    with _OPENER.open(request, timeout=FETCH_SECONDS) as answer:
+        return bytes(answer.read(FETCH_MOST))
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """An address was checked; one that it leads on to was not."""
+
+    def redirect_request(self, *_: object, **__: object) -> None:
+        """Follow none."""
+
+
+_OPENER = urllib.request.build_opener(_NoRedirect)
 
 
 def _send_letters(app: App, should_stop: Callable[[], bool]) -> None:

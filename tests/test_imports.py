@@ -49,9 +49,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "notifying": GROUND | {"app", "delivery", "render"},
     "restoring": GROUND | {"app", "store", "delivery"},
     "previewing": GROUND | {"app", "publishing", "issues", "render", "site", "web"},
-    "web": GROUND | {"web", "audience", "store", "render", "mail", "search"},
+    "web": GROUND | {"web", "audience", "bounces", "store", "render", "mail", "search", "secret"},
     "daemon": GROUND | {"web"},
-    "serving": GROUND | {"app", "daemon", "notifying", "publishing", "indexing", "site", "web"},
+    "serving": GROUND | {"app", "bounces", "render", "daemon", "notifying", "publishing", "indexing", "site", "web"},
     "cli": GROUND
     | {"app"}
     | {"audience"}

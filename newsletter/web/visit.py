@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 from starlette.types import Scope
 
 from newsletter.audience.reception import Reception
+from newsletter.bounces.intake import Desk
 from newsletter.config import Settings
 from newsletter.model.consent import Origin
 from newsletter.render.environment import catalogues_of, in_language
@@ -21,9 +22,18 @@ from newsletter.web.forms import Form, parse_form
 MOST_PARAMETERS = 50
 
 
+def fetch_nothing(_url: str) -> bytes:
+    """Stand in where nothing may be fetched."""
+    raise OSError("nothing is fetched here")
+
+
 @dataclass(frozen=True)
 class House:
-    """What every action stands on. `ring` says that a notice waits to be sent."""
+    """What every action stands on. `ring` says that a notice waits to be sent.
+
+    `intake` takes in what mail providers tell, if any may; `fetch` gets what is at an address of theirs, and raises
+    OSError.
+    """
 
     settings: Settings
     frame: Frame
@@ -31,6 +41,8 @@ class House:
     reception: Reception
     ring: Callable[[], None]
     clock: Callable[[], datetime]
+    intake: Desk | None = None
+    fetch: Callable[[str], bytes] = fetch_nothing
 
     @cached_property
     def root(self) -> str:
@@ -58,6 +70,7 @@ class Visit:
     body: bytes = b""
     token: str = ""
     now: datetime = field(default_factory=datetime.now)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def wished_language(self) -> str:
@@ -105,6 +118,7 @@ def read_visit(house: House, scope: Scope) -> Visit:
         body=body,
         token=scope.get("path_params", {}).get("token", ""),
         now=house.clock(),
+        headers={name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()},
     )
 
 

@@ -9,12 +9,16 @@ from pathlib import Path
 
 import brotli
 import pytest
+from jinja2 import Environment
 from starlette.testclient import TestClient
 
 from newsletter.audience.policy_joining import Offer
 from newsletter.audience.policy_limits import make_form_stamp
 from newsletter.audience.reception import Reception
-from newsletter.config import Joining, Publication, Settings, Site, Web
+from newsletter.bounces.intake import Desk
+from newsletter.bounces.letters import Letters
+from newsletter.config import Bounces, Joining, Publication, Settings, Site, Web
+from newsletter.mail.reports.read import Ours
 from newsletter.mail.token import Purpose, make_token
 from newsletter.model.subscriber import NewSubscriber, Subscriber
 from newsletter.render.environment import load_environment
@@ -29,6 +33,7 @@ from newsletter.web.visit import House
 
 KEY = b"k" * 64
 BASE = "https://news.example"
+DOMAIN = "bounces.news.example"
 NOW = datetime(2024, 5, 25, 8, tzinfo=UTC)
 TOPICS = {"medical-llms": "Medical LLMs", "llms-agents": "LLMs agents"}
 FEED = b"<rss>" + b"news " * 400 + b"</rss>"
@@ -43,6 +48,8 @@ class Town:
     now: datetime = NOW
     rung: int = 0
     lines: list[str] = field(default_factory=list)
+    world: dict[str, bytes] = field(default_factory=dict)
+    fetched: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         environment = load_environment()
@@ -50,10 +57,27 @@ class Town:
             (KEY,), self.settings.joining, make_letter_writer(self.settings, environment), Offer(TOPICS, ("en", "de"))
         )
         self.house = House(
-            self.settings, make_frame(self.settings, environment), self.database, self.reception, self._ring, self.clock
+            self.settings,
+            make_frame(self.settings, environment),
+            self.database,
+            self.reception,
+            self._ring,
+            self.clock,
+            self._make_intake(environment),
+            self._fetch,
         )
         self.service: Service = make_service(self.house, Gate(self.settings, self.lines.append))
         self.client = self.visitor("192.0.2.1")
+
+    def _make_intake(self, environment: Environment) -> Desk:
+        letters = Letters(make_letter_writer(self.settings, environment), KEY, "", "en")
+        return Desk(self.database, Ours([KEY], DOMAIN), self.settings.bounces, letters, self.clock)
+
+    def _fetch(self, url: str) -> bytes:
+        if url not in self.world:
+            raise OSError("nobody answers")
+        self.fetched.append(url)
+        return self.world[url]
 
     def visitor(self, address: str, **headers: str) -> TestClient:
         client = TestClient(self.service.app, BASE, client=(address, 50_000), follow_redirects=False)
@@ -132,12 +156,17 @@ def folder(tmp_path: Path) -> Path:
 def make_town(folder: Path, database: Database) -> MakeTown:
     """Makes a town with tables of settings other than the usual ones."""
 
-    def make(url: str = BASE, web: Web | None = None, joining: Joining | None = None) -> Town:
-        publication = Publication(url=url, postal_address="1 Main Street")
-        site = Site(folder=folder)
-        return Town(
-            Settings(publication=publication, site=site, web=web or Web(), joining=joining or Joining()), database
+    def make(
+        url: str = BASE, web: Web | None = None, joining: Joining | None = None, bounces: Bounces | None = None
+    ) -> Town:
+        settings = Settings(
+            publication=Publication(url=url, postal_address="1 Main Street"),
+            site=Site(folder=folder),
+            web=web or Web(),
+            joining=joining or Joining(),
+            bounces=bounces or Bounces(),
         )
+        return Town(settings, database)
 
     return make
 
