@@ -28,7 +28,7 @@ def summarise_import(reports: Reports, lists: Lists, *, dry_run: bool) -> dict[s
     whole: dict[str, object] = {
         "dry_run": dry_run,
         "service": parts[0].service,
-        **{name: sum(getattr(report, name) for report in parts) for name in ("added", "known", "suppressed")},
+        **{name: sum(getattr(report, name) for report in parts) for name in ("added", "known", "suppressed", "ended")},
         "standings": dict(standings),
         "bad_total": sum(report.bad_total for report in parts),
     }
@@ -67,6 +67,11 @@ def _print_report(place: str, report: ImportReport, rejects: Path | None, *, dry
         click.echo(f"Columns that {kept}: {', '.join(report.ignored)}", err=True)
     states = ", ".join(f"{number:,} {standing}" for standing, number in report.standings.items()) or "nobody"
     click.echo(f"{place} is from {report.service}: {states}.")
+    if report.ended:
+        ends = "would read" if dry_run else "read"
+        click.echo(
+            f"{count(report.ended, 'reader')} here {ends} no more: by this list they left, bounced or complained."
+        )
     where = f", kept in {short(rejects)}" if rejects and report.bad_total else ""
     added = f"{report.added:,} would be added" if dry_run else f"{report.added:,} added"
     click.echo(

@@ -151,7 +151,8 @@ def load(
     a ZIP archive. Who left, bounced or complained there stays out here. Tags, labels or lists that are called like a
     section of [issues] sections become a reader's topics.
 
-    Whoever is known stays as he is, and whoever has left stays out. Bad rows are reported with their line and nothing
+    Whoever is known stays as he is, unless the list says that he left after he joined here, and whoever has left
+    stays out. Bad rows are reported with their line and nothing
     else is lost. Running it again is safe. Exit code 1: there were bad rows.
     """
     with App.load(config) as app, ExitStack() as stack:

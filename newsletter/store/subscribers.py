@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, 
 from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter.mail.address import fold_address
+from newsletter.model.consent import ConsentEvent, Origin
 from newsletter.model.subscriber import (
     Admission,
     Cadence,
@@ -22,7 +23,7 @@ from newsletter.model.subscriber import (
     SuppressionReason,
 )
 from newsletter.store.batches import is_among
-from newsletter.store.consents import record_imports
+from newsletter.store.consents import record_consent, record_imports
 from newsletter.store.deliveries import cancel_deliveries
 from newsletter.store.notices import cancel_notices
 from newsletter.store.requests import drop_requests
@@ -33,6 +34,7 @@ from newsletter.store.suppression import find_suppressed, lift_suppression, supp
 ERASED_DOMAIN = "invalid"
 """Stands for the domain of who was erased; no mailbox can have it (RFC 2606, 2)."""
 
+_READING = (SubscriberState.ACTIVE, SubscriberState.PENDING)
 _CHUNK = 5000
 """Addresses asked about in one statement."""
 
@@ -61,11 +63,20 @@ class Departure:
 
 @dataclass(frozen=True, slots=True)
 class BulkCount:
-    """What a batch came to; the three add up to the batch."""
+    """What a batch came to; the first three add up to it. `ended`: how many who read here read no more."""
 
     added: int
     known: int
     suppressed: int
+    ended: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What adding somebody would come to; `reads_since`: when he joined, if the address has a reader who reads."""
+
+    admission: Admission
+    reads_since: datetime | None = None
 
 
 def add_subscriber(
@@ -86,16 +97,6 @@ def add_subscriber(
     if row is not None:
         return Admission.NEW, _read(row)
     return _readmit(connection, key, new, lift=lift)
-
-
-def find_known(connection: Connection, address_keys: Sequence[str]) -> set[str]:
-    """Return those of the keys that a reader has, in whatever state."""
-    found: set[str] = set()
-    for start in range(0, len(address_keys), _CHUNK):
-        statement = select(subscribers.c.address_key)
-        statement = statement.where(subscribers.c.address_key.in_(address_keys[start : start + _CHUNK]))
-        found.update(connection.execute(statement).scalars())
-    return found
 
 
 def find_subscriber(connection: Connection, address: str) -> Subscriber | None:
@@ -157,26 +158,45 @@ def add_subscribers(connection: Connection, batch: Sequence[NewSubscriber], now:
     """Add many readers at once; whoever is known stays as he is, and whoever is suppressed stays out.
 
     Whoever is new gets the first line of his record. A reader who comes as `left` or `kept_out` is kept out from now
-    on, also when he is known.
+    on; if he reads here, that ends, unless he joined here after he left there (`ends_reading`).
     """
     rows = [_values(new, now) for new in batch]
     out = find_suppressed(connection, (row["address_key"] for row in rows))
     pairs = [pair for pair in zip(rows, batch, strict=True) if pair[0]["address_key"] not in out] if out else None
     wanted, readers = ([row for row, _ in pairs], [new for _, new in pairs]) if pairs is not None else (rows, batch)
-    added = 0
+    added = ended = 0
     if wanted:
         added, are_new = _insert_many(connection, wanted)
         record_imports(connection, are_new, [row["address_key"] for row in wanted], readers, now)
-        _keep_out(connection, wanted, readers, now)
-    return BulkCount(added=added, known=len(wanted) - added, suppressed=len(batch) - len(wanted))
+        gone = [(row["address_key"], new) for row, new in zip(wanted, readers, strict=True) if is_gone(new)]
+        ended = _keep_out(connection, gone, now) if gone else 0
+    return BulkCount(added, known=len(wanted) - added, suppressed=len(batch) - len(wanted), ended=ended)
 
 
-def judge_subscribers(connection: Connection, batch: Sequence[NewSubscriber]) -> list[Admission]:
+def is_gone(new: NewSubscriber) -> bool:
+    """Return whether somebody comes as one who is kept out from now on."""
+    return new.kept_out is not None or new.state is SubscriberState.LEFT
+
+
+def ends_reading(reads_since: datetime, gone: NewSubscriber) -> bool:
+    """Return whether a list's word that somebody left ends his reading here: not if he joined here after that."""
+    return gone.left_at is None or reads_since <= gone.left_at
+
+
+def judge_subscribers(connection: Connection, batch: Sequence[NewSubscriber]) -> list[Judgement]:
     """Return what adding each of many readers would come to, one by one: NEW, KNOWN or SUPPRESSED. Writes nothing."""
     keys = [fold_address(new.address) for new in batch]
     out = find_suppressed(connection, keys)
-    known = find_known(connection, keys)
-    return [Admission.SUPPRESSED if key in out else Admission.KNOWN if key in known else Admission.NEW for key in keys]
+    known = _find_many(connection, keys)
+    return [_judge(known.get(key), suppressed=key in out) for key in keys]
+
+
+def _judge(known: Row[Any] | None, *, suppressed: bool) -> Judgement:
+    if suppressed:
+        return Judgement(Admission.SUPPRESSED)
+    if known is None:
+        return Judgement(Admission.NEW)
+    return Judgement(Admission.KNOWN, known.joined_at if known.state in _READING else None)
 
 
 def count_subscribers(connection: Connection) -> dict[SubscriberState, int]:
@@ -224,16 +244,48 @@ def _insert_many(connection: Connection, rows: Sequence[dict[str, Any]]) -> tupl
     return connection.exec_driver_sql(str(compiled), tuples).rowcount, subscribers.c.id > highest
 
 
-def _keep_out(
-    connection: Connection, rows: Sequence[Mapping[str, Any]], readers: Sequence[NewSubscriber], now: datetime
-) -> None:
-    gone: dict[SuppressionReason, list[tuple[str, str]]] = {}
-    for row, new in zip(rows, readers, strict=True):
-        if new.kept_out or new.state is SubscriberState.LEFT:
-            reason = new.kept_out or SuppressionReason.LEFT
-            gone.setdefault(reason, []).append((row["address_key"], row["address"]))
-    for reason, addresses in gone.items():
+def _keep_out(connection: Connection, gone: Sequence[tuple[str, NewSubscriber]], now: datetime) -> int:
+    """Suppress those who are gone; end the mail of those who read here, and return how many."""
+    readers = {
+        key: row for key, row in _find_many(connection, [key for key, _ in gone]).items() if row.state in _READING
+    }
+    reasons: dict[SuppressionReason, list[tuple[str, str]]] = {}
+    ending: dict[str, NewSubscriber] = {}
+    for key, new in gone:
+        if key in readers and not ends_reading(readers[key].joined_at, new):
+            continue
+        reasons.setdefault(new.kept_out or SuppressionReason.LEFT, []).append((key, new.address))
+        if key in readers:
+            ending.setdefault(key, new)
+    for reason, addresses in reasons.items():
         suppress(connection, addresses, reason, now)
+    for key, new in ending.items():
+        _end(connection, readers[key], new, now)
+    return len(ending)
+
+
+def _end(connection: Connection, reader: Row[Any], gone: NewSubscriber, now: datetime) -> None:
+    """End the mail of a reader of whom another list says that he is gone."""
+    origin = Origin(gone.source or "import")
+    if gone.state is SubscriberState.LEFT:
+        mark_left(connection, reader.address, now)
+        record_consent(connection, reader.id, ConsentEvent.LEFT, origin, now)
+        return
+    cancel_notices(connection, reader.id, reader.address)
+    cancel_deliveries(connection, reader.id, now)
+    change_subscriber(connection, reader.id, {"state": SubscriberState.SUSPENDED})
+    record_consent(connection, reader.id, ConsentEvent.SUSPENDED, origin, now, gone.kept_out or "")
+
+
+def _find_many(connection: Connection, address_keys: Sequence[str]) -> dict[str, Row[Any]]:
+    """Return what there is of many addresses, by key."""
+    columns = [subscribers.c[name] for name in ("id", "address", "address_key", "state", "joined_at")]
+    found: dict[str, Row[Any]] = {}
+    for start in range(0, len(address_keys), _CHUNK):
+        keys = address_keys[start : start + _CHUNK]
+        rows = connection.execute(select(*columns).where(subscribers.c.address_key.in_(keys)))
+        found.update((row.address_key, row) for row in rows)
+    return found
 
 
 def _values(new: NewSubscriber, now: datetime) -> dict[str, Any]:

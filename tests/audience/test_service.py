@@ -255,16 +255,15 @@ def test_any_reader_who_is_exported_comes_back_the_same(database: Database, read
     assert _export(database) == content
 
 
-LINES = st.lists(
-    st.tuples(st.sampled_from("abcdef"), st.sampled_from(["active", "left", "bounced", "complained", "maybe"])),
-    max_size=12,
-)
+STANDINGS = st.sampled_from(["active", "pending", "left", "bounced", "complained", "suspended", "maybe"])
+DAYS = st.sampled_from(["", "2024-01-01", "2024-02-02", "2024-03-03"])
+LINES = st.lists(st.tuples(st.sampled_from("abcdef"), STANDINGS, DAYS, DAYS).map(",".join), max_size=12)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(known=LINES, lines=LINES, size=st.integers(1, 4))
 def test_a_rehearsal_says_what_the_import_then_does(
-    database: Database, known: list[tuple[str, str]], lines: list[tuple[str, str]], size: int
+    database: Database, known: list[str], lines: list[str], size: int
 ) -> None:
     _empty(database)
     _import(database, _list_of(known))
@@ -276,8 +275,9 @@ def test_a_rehearsal_says_what_the_import_then_does(
         assert _import(database, _list_of(lines)) == told
 
 
-def _list_of(lines: list[tuple[str, str]]) -> str:
-    return "email,state\n" + "".join(f"{name}@example.org,{state}\n" for name, state in lines)
+def _list_of(lines: list[str]) -> str:
+    rows = "".join(line.replace(",", "@example.org,", 1) + "\n" for line in lines)
+    return f"email,state,joined_at,left_at\n{rows}"
 
 
 def test_an_import_says_whose_it_is_and_how_everybody_stands(database: Database) -> None:

@@ -142,12 +142,43 @@ def test_whoever_comes_as_bounced_or_complaining_is_kept_out_for_that(database: 
     assert {row.address: row.reason for row in found} == reasons
 
 
-def test_who_is_known_is_kept_out_too_when_another_list_says_so(database: Database, now: datetime) -> None:
+@pytest.mark.parametrize(
+    ("gone", "state", "event"),
+    [
+        (replace(ANN, state=SubscriberState.LEFT), "left", "left"),
+        (
+            replace(ANN, state=SubscriberState.SUSPENDED, kept_out=SuppressionReason.COMPLAINED),
+            "suspended",
+            "suspended",
+        ),
+    ],
+)
+def test_who_reads_here_reads_no_more_when_another_list_says_so(
+    database: Database, publish: Publish, now: datetime, gone: NewSubscriber, state: str, event: str
+) -> None:
     with database.transaction() as connection:
-        add_subscribers(connection, [ANN], now)
-        gone = replace(ANN, state=SubscriberState.SUSPENDED, kept_out=SuppressionReason.COMPLAINED)
-        assert add_subscribers(connection, [gone], now) == BulkCount(added=0, known=1, suppressed=0)
+        add_subscribers(connection, [replace(ANN, joined_at=now)], now)
+    publish(0)
+    with database.transaction() as connection:
+        later = replace(gone, left_at=now + timedelta(days=1)) if state == "left" else gone
+        assert add_subscribers(connection, [later, later], now) == BulkCount(added=0, known=2, suppressed=0, ended=1)
         assert find_suppressed(connection, ["ann@example.org"]) == {"ann@example.org"}
+        found = find_subscriber(connection, ANN.address)
+        assert found is not None
+        assert found.state == state
+        assert [line.event for line in list_consents(connection, found.id)] == ["imported", event]
+        assert connection.execute(text("SELECT state FROM deliveries")).scalars().all() == ["cancelled"]
+
+
+def test_who_joined_here_after_he_left_there_reads_on(database: Database, now: datetime) -> None:
+    gone = replace(ANN, state=SubscriberState.LEFT, left_at=now - timedelta(days=1))
+    with database.transaction() as connection:
+        add_subscribers(connection, [replace(ANN, joined_at=now)], now)
+        assert add_subscribers(connection, [gone], now) == BulkCount(added=0, known=1, suppressed=0)
+        assert find_suppressed(connection, ["ann@example.org"]) == set()
+        found = find_subscriber(connection, ANN.address)
+    assert found is not None
+    assert found.state is SubscriberState.ACTIVE
 
 
 def test_whoever_is_added_in_bulk_has_a_record_of_it(database: Database, now: datetime) -> None:
@@ -183,7 +214,8 @@ def test_what_adding_would_come_to_is_known_without_adding(database: Database, n
         mark_left(connection, "out@example.org", now)
         addresses = ("new@example.org", "ANN@example.org", "Out@example.org")
         judged = judge_subscribers(connection, [NewSubscriber(address) for address in addresses])
-        assert judged == [Admission.NEW, Admission.KNOWN, Admission.SUPPRESSED]
+        assert [one.admission for one in judged] == [Admission.NEW, Admission.KNOWN, Admission.SUPPRESSED]
+        assert [one.reads_since for one in judged] == [None, now, None]
         assert judge_subscribers(connection, []) == []
         assert count_subscribers(connection)[SubscriberState.ACTIVE] == 1
 
