@@ -45,6 +45,10 @@ def command(config: Path | None, as_json: bool) -> int:
         )
         if index.indexed:
             click.echo(f"{count(index.indexed, 'issue')} made searchable again.")
+        for slug in index.unreadable:
+            click.echo(
+                f"{slug} can't be read any more, so a search doesn't find it. Publish it with --correct.", err=True
+            )
         for hub in untold:
             click.echo(say_untold(hub))
     return 0
