@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from newsletter.model.issue import Entry, Issue, Markdown
 from newsletter.model.topic import topic_key
+from newsletter.render.citations import CITATION_FORMATS, parse_submitted
 from newsletter.render.content import Card
 from newsletter.render.frame import Frame, root_of
 from newsletter.render.links import resolve_links
@@ -85,6 +86,7 @@ def render_issue(
         previous=previous,
         following=following,
         html=partial(_body, issue),
+        citations=CITATION_FORMATS,
         section_key=lambda section: key if (key := topic_key(section.title)) in sections else "",
         structured=structured,
     )
@@ -110,6 +112,7 @@ def render_paper(frame: Frame, appearances: Sequence[Appearance]) -> str:
         show=lambda one: partial(_body_elsewhere, frame.base, one),
         entry_address=lambda one: f"{issue_url(frame.base, one.card.slug)}#{one.entry.anchor}",
         citation=_citation(entry, authors, url),
+        citations=CITATION_FORMATS,
         structured=_scholarly_article(entry, authors, url),
     )
 
@@ -155,24 +158,12 @@ def _publisher(frame: Frame) -> dict[str, str]:
     return {"@type": "Organization", "name": publication.editor or publication.title, "url": f"{frame.base}/"}
 
 
-def _submitted(entry: Entry) -> str:
-    """Return year and month (`2024/05`) as an arXiv id tells them, else nothing: a DOI doesn't know its date."""
-    if entry.identifier is None or entry.identifier.scheme != "arxiv":
-        return ""
-    digits = entry.identifier.value.rsplit("/", 1)[-1][:4]
-    if not digits.isdecimal():
-        return ""
-    # arXiv began in August 1991, so two digits are enough until 2091.
-    century = "19" if int(digits[:2]) >= 91 else "20"
-    return f"{century}{digits[:2]}/{digits[2:]}"
-
-
 def _citation(entry: Entry, authors: Sequence[str], url: str) -> list[tuple[str, str]]:
     """Return the meta tags that reference managers read, as name and content."""
     names = {"arxiv": "citation_arxiv_id", "doi": "citation_doi"}
     tags = [("citation_title", render_plain_title(entry.title)), *(("citation_author", name) for name in authors)]
-    if submitted := _submitted(entry):
-        tags.append(("citation_publication_date", submitted))
+    if submitted := parse_submitted(entry):
+        tags.append(("citation_publication_date", "{}/{:02}".format(*submitted)))
     if entry.identifier:
         tags.append((names[entry.identifier.scheme], entry.identifier.value))
     return [*tags, ("citation_abstract_html_url", url)]
@@ -186,6 +177,6 @@ def _scholarly_article(entry: Entry, authors: Sequence[str], url: str) -> dict[s
     }
     if entry.identifier:
         article |= {"url": entry.identifier.url, "identifier": entry.identifier.label, "sameAs": entry.identifier.url}
-    if submitted := _submitted(entry):
-        article["datePublished"] = submitted.replace("/", "-")
+    if submitted := parse_submitted(entry):
+        article["datePublished"] = "{}-{:02}".format(*submitted)
     return {"@context": "https://schema.org", "@type": "WebPage", "url": url, "mainEntity": article}

@@ -4,7 +4,7 @@ Owns that a work is one item however many issues have it: its id and first publi
 latest.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -31,22 +31,28 @@ class Appearance:
     entry: Entry
 
 
-def compose_work_item(frame: Frame, work: str, appearances: Sequence[Appearance]) -> FeedItem:
-    """Return a work (Listed.work) as a feed item from its appearances, newest first (at least one).
+SHOWN = 5
+"""Issues that an item looks back at: a link that every issue has must not make a publish read them all."""
 
-    It was published with the first issue that has it, and changes with each that has it. **Limit.** A correction of one
-    of these issues counts as a change of the work, whatever was corrected.
+
+def compose_work_item(frame: Frame, work: str, cards: Sequence[Card], find: Callable[[Card], Appearance]) -> FeedItem:
+    """Return a work (Listed.work) as a feed item; `cards` are the issues that have it, newest first (at least one).
+
+    `find` returns its appearance in one of them. It was published with the first issue that has it, and changes with
+    each that has it. **Limit.** A correction of one of these issues counts as a change of the work, whatever was
+    corrected.
     """
-    latest = appearances[0]
-    cards = [one.card for one in appearances]
+    latest = find(cards[0])
+    shown = cards[:SHOWN]
+    authors = latest.entry.authors or next((names for card in shown[1:] if (names := find(card).entry.authors)), ())
     sections = [section.title for section in latest.issue.sections if latest.entry in section.entries]
     return FeedItem(
         id=compose_work_id(frame.settings.site.id_url or frame.base, work),
         url=entry_url(frame.base, latest.card.slug, latest.entry),
         title=render_plain_title(latest.entry.title),
         summary=summarise_entry(latest),
-        html=str(_render_content(frame, appearances)),
-        authors=authors_of(appearances),
+        html=str(_render_content(frame, latest, authors, shown)),
+        authors=authors,
         categories=tuple(dict.fromkeys(sections)),
         language=latest.card.language,
         published_at=whole_second(min(card.published_at for card in cards)),
@@ -66,12 +72,11 @@ def summarise_entry(appearance: Appearance) -> str:
     return shorten(render_summary(body, appearance.issue.references))
 
 
-def _render_content(frame: Frame, appearances: Sequence[Appearance]) -> Markup:
-    latest = appearances[0]
+def _render_content(frame: Frame, latest: Appearance, authors: Sequence[str], cards: Sequence[Card]) -> Markup:
     values = {
         "entry": latest.entry,
-        "authors": authors_of(appearances),
-        "cards": [one.card for one in appearances],
+        "authors": authors,
+        "cards": cards,
         "html": partial(render_html, references=latest.issue.references, medium=Medium.FEED, under=2),
         "shown_title": partial(render_title, medium=Medium.FEED),
         "issue_url": partial(issue_url, frame.base),

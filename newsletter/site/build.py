@@ -4,6 +4,7 @@ Owns the order of a build and what survives it: a killed build leaves whole file
 Refuses to overwrite a file that it didn't write; `robots.txt`, `icon.svg` and `404.html` of the user stay his.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -18,6 +19,7 @@ from newsletter.errors import NewsletterError
 from newsletter.issues.parse import parse_issue
 from newsletter.model.edition import PublishedIssue
 from newsletter.model.issue import Issue
+from newsletter.render.citations import CITATION_FORMATS
 from newsletter.render.content import GENERATOR, Card, compose_card
 from newsletter.render.environment import catalogues_of
 from newsletter.render.feed import FeedItem, parse_json_feed
@@ -61,6 +63,9 @@ from newsletter.urls import ATOM_PATH, JSON_FEED_PATH, RSS_PATH
 
 PARSED_KEPT = 512
 """Issues kept parsed during a build, at some 80 kB each; what goes beyond is parsed again when its page is written."""
+
+
+_CITED = re.compile(r"(issues|papers)/[^/]+/index\.html")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +140,16 @@ def _load_record(folder: Path) -> Record:
     record = parse_record(source) if source is not None else None
     doubtful = parse_todo(todo) if todo is not None else []
     if record is None or doubtful is None:
-        record, doubtful = Record(), [*(doubtful or []), *find_marked(folder, GENERATOR.encode())]
+        record, doubtful = Record(), [*(doubtful or []), *_find_own(folder)]
     return replace(record, outputs={**record.outputs, **dict.fromkeys(doubtful, DOUBTFUL)})
+
+
+def _find_own(folder: Path) -> list[str]:
+    """Return what is known to be ours by its mark, and the citations beside it, some of which can't carry one."""
+    marked = find_marked(folder, GENERATOR.encode())
+    folders = [path.removesuffix("index.html") for path in marked if _CITED.fullmatch(path)]
+    beside = {place + one.file for place in folders for one in CITATION_FORMATS}
+    return sorted({*marked, *(path for path in beside if size_of(folder, path) >= 0)})
 
 
 def _known_items(folder: Path, old: Record, cards: Sequence[Card]) -> Known:
@@ -277,8 +290,10 @@ def _is_fresh(folder: Path, path: str, output: str | None, inputs: str) -> bool:
     """Return whether a file and its variants are still what these inputs made."""
     if output is None or not is_made_from(output, inputs):
         return False
-    sizes = zip((path, *_beside(path)), sizes_of(output), strict=True)
-    return all(size_of(folder, name) == size for name, size in sizes if size or name == path)
+    size, *variants = sizes_of(output)
+    if size_of(folder, path) != size:
+        return False
+    return all(size_of(folder, name) == one for name, one in zip(_beside(path), variants, strict=True) if one)
 
 
 def _beside(path: str) -> list[str]:

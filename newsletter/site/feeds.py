@@ -13,7 +13,7 @@ from newsletter.render.content import Card, compose_feed_item
 from newsletter.render.feed import FORMATS, FeedInfo, FeedItem, Paging, compose_item_id, compose_work_id, whole_second
 from newsletter.render.frame import Channel, Frame, compose_feed_info, site_path
 from newsletter.render.sections import Place, SectionCard
-from newsletter.render.works import Appearance, compose_work_item
+from newsletter.render.works import SHOWN, Appearance, compose_work_item
 from newsletter.site.pages import Page, Sources, compose_stamp
 from newsletter.urls import history_url
 
@@ -66,9 +66,12 @@ class Works:
 
     def inputs(self, places: Sequence[Place]) -> str:
         """Return what these items are made from."""
-        return "\n".join(
-            f"{entry.work} {' '.join(compose_stamp(card) for card in self._works[entry.work])}" for _, entry in places
-        )
+        return "\n".join(self._inputs(entry.work) for _, entry in places)
+
+    def _inputs(self, work: str) -> str:
+        cards = self._works[work]
+        times = min(card.published_at for card in cards), max(card.updated_at for card in cards)
+        return f"{work} {[time.isoformat() for time in times]} {[compose_stamp(card) for card in cards[-SHOWN:]]}"
 
     def _item(self, work: str, sources: Sources) -> FeedItem:
         if work not in self._made:
@@ -76,18 +79,20 @@ class Works:
             settings = self._frame.settings
             identifier = compose_work_id(settings.site.id_url or self._frame.base, work)
             found = self._known.find(identifier, cards, work)
-            self._made[work] = found or compose_work_item(self._frame, work, find_appearances(work, cards, sources))
+            find = partial(find_appearance, work, sources=sources)
+            self._made[work] = found or compose_work_item(self._frame, work, cards[::-1], find)
         return self._made[work]
 
 
 def find_appearances(work: str, cards: Sequence[Card], sources: Sources) -> list[Appearance]:
     """Return a work's appearances, newest first; `cards` are the issues that have it, oldest first."""
-    appearances = []
-    for card in reversed(cards):
-        issue = sources(card.slug)
-        entry = next(entry for entry in issue.entries if entry.work_in(card.slug) == work)
-        appearances.append(Appearance(card, issue, entry))
-    return appearances
+    return [find_appearance(work, card, sources) for card in reversed(cards)]
+
+
+def find_appearance(work: str, card: Card, sources: Sources) -> Appearance:
+    """Return a work's appearance in an issue that has it."""
+    issue = sources(card.slug)
+    return Appearance(card, issue, next(entry for entry in issue.entries if entry.work_in(card.slug) == work))
 
 
 def plan_papers(

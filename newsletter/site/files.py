@@ -75,15 +75,13 @@ def write_file(folder: Path, path: str, content: bytes, variants: Sequence[bytes
     with _said(target):
         changed = not _holds(target, content)
         if changed:
-            target.parent.mkdir(parents=True, exist_ok=True)
             _remove_variants(target)
             _replace(target, content)
         for suffix, variant in zip(SUFFIXES, variants, strict=True):
-            beside = target.with_name(target.name + suffix)
-            if not variant:
-                beside.unlink(missing_ok=True)
-            elif not _holds(beside, variant):
+            if variant and not _holds(beside := target.with_name(target.name + suffix), variant):
                 _replace(beside, variant)
+            elif not variant and not changed:
+                target.with_name(target.name + suffix).unlink(missing_ok=True)
         return changed
 
 
@@ -173,14 +171,19 @@ def _inside(folder: Path, path: str) -> Path:
 
 def _remove_variants(target: Path) -> None:
     for suffix in SUFFIXES:
-        target.with_name(target.name + suffix).unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(f"{target}{suffix}")  # noqa: PTH108 - called for every file that changes
 
 
 def _replace(target: Path, content: bytes) -> None:
     # The lock leaves one writer, so the name is fixed and a leftover of a killed build is overwritten.
     fresh = target.with_name(f".{target.name}.new")
     try:
-        fresh.write_bytes(content)
+        try:
+            fresh.write_bytes(content)
+        except FileNotFoundError:
+            fresh.parent.mkdir(parents=True, exist_ok=True)
+            fresh.write_bytes(content)
         fresh.replace(target)
     except BaseException:
         with suppress(OSError):

@@ -4,7 +4,7 @@ Owns the site's floor plan and the dependencies: a page names everything it is m
 exactly what changed. Pages come before what leads to them; feeds and the front page are last.
 """
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import groupby
@@ -17,6 +17,7 @@ from newsletter.render.archive import (
     render_paper,
     render_year,
 )
+from newsletter.render.citations import CITATION_FORMATS, Citation, cite_issue, cite_work
 from newsletter.render.content import Card
 from newsletter.render.frame import Frame, render_asset, site_path
 from newsletter.render.sections import SectionCard
@@ -86,6 +87,7 @@ def _issues(
                 path = site_path(frame.base, paper_url(frame.base, paper))
                 inputs = "\n".join([stamps[one.slug] for one in appeared])
                 yield Page(path, inputs, partial(_paper, frame, paper, appeared))
+                yield from _citations(path, inputs, partial(_cite_paper, paper, appeared))
         previous = ordered[at - 1] if at else None
         following = ordered[at + 1] if at + 1 < len(ordered) else None
         neighbours = [f"{one.slug} {one.date} {one.title}" if one else "" for one in (previous, following)]
@@ -93,6 +95,7 @@ def _issues(
         inputs = "\n".join([stamps[card.slug], *neighbours, *sorted(linked)])
         path = site_path(frame.base, issue_url(frame.base, card.slug))
         yield Page(path, inputs, partial(_issue, frame, card, previous, following, linked))
+        yield from _citations(path, stamps[card.slug], partial(_cite_issue, frame, card))
         yield from after.get(card.slug, ())
 
 
@@ -109,6 +112,29 @@ def _issue(
 
 def _paper(frame: Frame, paper: str, cards: Sequence[Card], sources: Sources) -> str:
     return render_paper(frame, find_appearances(paper, cards, sources))
+
+
+def _citations(path: str, inputs: str, cite: Callable[[Sources], Sequence[Citation]]) -> Iterator[Page]:
+    """Yield the citations that are beside a page, one file a format."""
+    folder = path.removesuffix("index.html")
+    for one in CITATION_FORMATS:
+        yield Page(folder + one.file, inputs, partial(_cite, one.render, cite))
+
+
+def _cite(
+    render: Callable[[Sequence[Citation]], str], cite: Callable[[Sources], Sequence[Citation]], sources: Sources
+) -> str:
+    return render(cite(sources))
+
+
+def _cite_paper(paper: str, cards: Sequence[Card], sources: Sources) -> list[Citation]:
+    return [cite_work(find_appearances(paper, cards, sources))]
+
+
+def _cite_issue(frame: Frame, card: Card, sources: Sources) -> list[Citation]:
+    publication = frame.settings.publication
+    url, publisher = issue_url(frame.base, card.slug), publication.editor or publication.title
+    return cite_issue(sources(card.slug), card, url, publication.title, publisher)
 
 
 def _lists(frame: Frame, years: Mapping[int, Sequence[Card]], stamps: Mapping[str, str]) -> Iterator[Page]:

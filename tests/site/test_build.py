@@ -39,9 +39,15 @@ def page(day: object) -> str:
     return f"issues/{day}/index.html"
 
 
+def cites(*pages: str) -> set[str]:
+    """Return the citations beside pages."""
+    return {path.replace("index.html", f"cite.{kind}") for path in pages for kind in ("bib", "ris", "json")}
+
+
 def test_a_build_writes_every_page_of_the_floor_plan(week: Ledger) -> None:
     days = [date(2023, 12, 30) + timedelta(days=n) for n in range(7)]
     expected = {page(day) for day in days} | {paper(f"2312.0{n}00{k}") for n in range(7) for k in (1, 2)}
+    expected |= cites(*expected)
     expected |= LISTS | {
         "feeds/index.html",
         "archive/index.html",
@@ -56,7 +62,7 @@ def test_a_build_writes_every_page_of_the_floor_plan(week: Ledger) -> None:
 def test_a_build_reports_what_it_did(week: Ledger) -> None:
     week.publish(NEW, ["2401.00001"])
     report = week.build()
-    assert (report.written, report.unchanged, report.removed) == (19, len(week.files()) - 19, 0)
+    assert (report.written, report.unchanged, report.removed) == (25, len(week.files()) - 25, 0)
     assert report.index.read_text().startswith("<!doctype html>")
     assert all(feed.is_file() for feed in report.feeds)
     assert report.page(str(NEW)).is_file()
@@ -77,7 +83,8 @@ def test_a_rebuild_from_nothing_gives_the_same_bytes(week: Ledger, tmp_path: Pat
 
 def test_a_new_issue_touches_only_what_it_changes(week: Ledger) -> None:
     touched = week.touched_by(lambda: week.publish(NEW, ["2401.00001v1", "2401.00002v1"]))
-    assert touched == LISTS | {
+    fresh = (page(NEW), paper("2401.00001"), paper("2401.00002"))
+    assert touched == LISTS | cites(*fresh) | {
         page(NEW),
         page(NEW - timedelta(days=1)),
         paper("2401.00001"),
@@ -110,7 +117,9 @@ def test_an_issue_between_two_others_touches_both_neighbours(ledger: Ledger) -> 
         ledger.publish(date(2024, 1, day))
     ledger.build()
     touched = ledger.touched_by(lambda: ledger.publish(date(2024, 1, 3)))
-    assert {path for path in touched if path.startswith("issues/")} == {page(f"2024-01-0{n}") for n in (2, 3, 4)}
+    assert {path for path in touched if path.startswith("issues/") and path.endswith("html")} == {
+        page(f"2024-01-0{n}") for n in (2, 3, 4)
+    }
 
 
 def test_a_correction_touches_the_issue_its_papers_and_the_feeds(week: Ledger) -> None:
@@ -244,7 +253,8 @@ def test_a_record_that_cannot_be_read_means_that_everything_is_built_again(week:
     assert set(week.loaded) == set(week.published)
     del week.published["2024-01-03"]
     week.build()
-    assert before.keys() - week.files().keys() == {page("2024-01-03"), paper("2312.04001"), paper("2312.04002")}
+    gone = (page("2024-01-03"), paper("2312.04001"), paper("2312.04002"))
+    assert before.keys() - week.files().keys() == {*gone, *cites(*gone)}
 
 
 def test_what_was_removed_while_the_record_was_lost_goes_too(week: Ledger) -> None:

@@ -1,5 +1,6 @@
 """The example issue, built as a site: every page parses, every link within the site leads somewhere."""
 
+import json
 import posixpath
 from datetime import date
 from pathlib import Path
@@ -9,6 +10,8 @@ from urllib.parse import urlsplit
 import feedparser
 import html5lib
 import pytest
+import rispy
+from pybtex.database import parse_file
 
 EXAMPLE = Path(__file__).parents[2] / "issues" / "2024-05-25.md"
 
@@ -67,3 +70,16 @@ def test_the_feeds_hold_the_whole_issue_with_absolute_addresses(example: Ledger)
         assert "Anticipatory Reflection" in content
         assert 'href="#' not in content
         assert 'href="/' not in content
+
+
+def test_the_issue_and_each_paper_can_be_cited(example: Ledger) -> None:
+    for path in ("issues/2024-05-25", "papers/arxiv-2405.16325"):
+        found = {link.get("href") for link in pages(example.folder)[f"{path}/index.html"].iter("a")}
+        assert {"cite.bib", "cite.ris", "cite.json"} < found
+    keys = parse_file(example.folder / "issues/2024-05-25/cite.bib", "bibtex").entries
+    assert len(keys) == 22
+    assert len(rispy.loads((example.folder / "issues/2024-05-25/cite.ris").read_bytes().decode())) == 22
+    assert len(json.loads((example.folder / "issues/2024-05-25/cite.json").read_bytes())) == 22
+    assert list(parse_file(example.folder / "papers/arxiv-2405.16325/cite.bib", "bibtex").entries) == [
+        "arxiv-2405.16325"
+    ]
