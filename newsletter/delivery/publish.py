@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 from newsletter.config import Settings
 from newsletter.delivery.books import Ledger
+from newsletter.delivery.brake import Brake
 from newsletter.delivery.compose import make_compose
 from newsletter.delivery.desk import Desk, Tally
 from newsletter.delivery.engine import Engine
@@ -87,11 +88,13 @@ def send_edition(
     on_progress: Progress,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     meters: Meters | None = None,
+    brake: Brake | None = None,
 ) -> Tally:
     """Send a published edition to everyone who is due now; returns when nobody is left who can be tried now.
 
-    What a dead sender left is settled first. SIGINT or SIGTERM ends it gracefully, and a second one at once. Raises
-    TransportError and StoreError (`delivery.engine`), ValueError for an edition that can't be a mail.
+    What a dead sender left is settled first. SIGINT or SIGTERM ends it gracefully, and a second one at once; in a
+    thread, `brake` does. Raises TransportError and StoreError (`delivery.engine`), ValueError for an edition that can't
+    be a mail.
     """
     meters = meters or make_meters(clock)
     with database.read() as connection:
@@ -119,7 +122,7 @@ def send_edition(
             meters=meters,
             pace=settings.pace,
         )
-        return _run(_send(desk, recovered))
+        return _run(_send(desk, recovered, brake or Brake()))
 
 
 def open_fence(database: Database, folder: Path, slug: str) -> Fence:
@@ -129,12 +132,12 @@ def open_fence(database: Database, folder: Path, slug: str) -> Fence:
     return Fence.open(folder, mark, slug)
 
 
-async def _send(desk: Desk, recovered: int) -> Tally:
+async def _send(desk: Desk, recovered: int, brake: Brake) -> Tally:
     stop = asyncio.Event()
     engine = Engine(desk)
     engine.tally.recovered = recovered
     try:
-        with _stop_on_signals(stop):
+        with _stop_on_signals(stop), brake.on(stop):
             return await engine.run(stop)
     finally:
         desk.ledger.journal.close(keep=not engine.settled)

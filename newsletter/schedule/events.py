@@ -102,7 +102,14 @@ def compose_report(slot: Slot, press: Press, zone: ZoneInfo) -> Event:
         subject = f"{press.slug}: published, and nobody was due"
     parts = [(part, getattr(audit, part)) for part in PARTS]
     counts = [f"  {part:<10} {number:>10,}" for part, number in parts if number or part in PARTS[:2]]
-    lines = [press.title, press.page, "", f"  {'audience':<10} {audit.audience:>10,}", *counts, ""]
+    lines = [
+        press.title,
+        *([press.page] if press.page else []),
+        "",
+        f"  {'audience':<10} {audit.audience:>10,}",
+        *counts,
+        "",
+    ]
     lines += _describe_duration(press, zone)
     if not audit.holds:
         lines += ["", "THE AUDIT DOES NOT HOLD: some reader is not accounted for. Please report this as a bug."]

@@ -29,6 +29,7 @@ class Teller:
 
     alerts: Alerts
     publication: str
+    url: str
 
     def tell(self, connection: Connection, event: Event, now: datetime) -> bool:
         """Write an event down; return whether it is a new one, or nobody is to be told anything."""

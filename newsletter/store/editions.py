@@ -230,6 +230,14 @@ def list_editions(connection: Connection, limit: int | None = None) -> list[Edit
     return [_read_line(row) for row in connection.execute(_newest_first(select(*_LINE)).limit(limit))]
 
 
+def load_line(connection: Connection, edition_id: int) -> EditionLine:
+    """Return one edition without its contents. Raises NotFoundError."""
+    row = connection.execute(select(*_LINE).where(editions.c.id == edition_id)).one_or_none()
+    if row is None:
+        raise NotFoundError(f"There is no edition with the number {edition_id}.")
+    return _read_line(row)
+
+
 def list_editions_of(connection: Connection, kind: str, day: date) -> list[EditionLine]:
     """Return the editions of a kind and a date."""
     statement = select(*_LINE).where(editions.c.kind == kind, editions.c.issue_date == day)

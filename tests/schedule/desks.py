@@ -63,7 +63,7 @@ class Office:
             rules=Schedule(at=f"{self.at:%H:%M}", **self.rules),
             look=self.look,
             publish=self.publish,
-            teller=Teller(self.alerts, "Daily"),
+            teller=Teller(self.alerts, "Daily", "https://news.example.org"),
             owner=owner,
             is_dead=is_dead,
             clock=lambda: self.now,

@@ -1,0 +1,106 @@
+"""Sends what is due, edition after edition, newest first: what `newsletter publish` does, again and again.
+
+Owns how often a relay that doesn't take our mail is asked again, and that the editor hears of it. Everything that must
+be true of a send is `delivery.engine`'s.
+
+**Limit.** One edition is sent at a time by each process and publication; another one's later tries wait for its end.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from newsletter.app import App
+from newsletter.delivery.brake import Brake
+from newsletter.delivery.desk import Tally
+from newsletter.delivery.owner import is_dead_owner
+from newsletter.delivery.publish import make_meters, open_transport, send_edition
+from newsletter.errors import NewsletterError
+from newsletter.logs import get_logger
+from newsletter.schedule.events import compose_trouble
+from newsletter.schedule.telling import Teller
+from newsletter.store.dispatch import list_due_editions
+from newsletter.store.editions import StoredEdition, load_edition
+
+FIRST_REST: Final = timedelta(minutes=1)
+LONGEST_REST: Final = timedelta(minutes=30)
+
+_log = get_logger(__name__)
+
+Send = Callable[[StoredEdition], Tally]
+"""Sends an edition to who is due now. Raises NewsletterError."""
+
+
+@dataclass(slots=True)
+class Sender:
+    """One publication's worker; lives as long as the process. After trouble it rests, longer each time."""
+
+    app: App
+    teller: Teller
+    brake: Brake
+    clock: Callable[[], datetime]
+    send: Send
+    _rests_until: datetime | None = None
+    _troubles: int = 0
+    _sent: list[str] = field(default_factory=list)
+
+    def deliver_due(self) -> list[str]:
+        """Send what is due now; return the slugs of the editions that something was sent of."""
+        self._sent = []
+        now = self.clock()
+        # A clock that was put back must not make a rest endless.
+        if self._rests_until and now < self._rests_until <= now + LONGEST_REST:
+            return []
+        while not self.brake.pulled and (slug := self._next()):
+            if not self._deliver(slug):
+                break
+        return self._sent
+
+    def _next(self) -> str | None:
+        with self.app.database.read() as connection:
+            due = list_due_editions(connection, self.clock(), is_dead_owner)
+        return next((slug for slug in due if slug not in self._sent), None)
+
+    def _deliver(self, slug: str) -> bool:
+        """Send one edition; return whether to go on with another."""
+        with self.app.database.read() as connection:
+            stored = load_edition(connection, slug)
+        assert stored is not None  # noqa: S101 - the ledger named it just now
+        try:
+            tally = self.send(stored)
+        except NewsletterError as error:
+            self._rest(stored, error)
+            return False
+        self._sent.append(slug)
+        self._troubles, self._rests_until = 0, None
+        _log.info("edition sent", edition=stored.id, slug=slug, **_describe(tally))
+        return True
+
+    def _rest(self, stored: StoredEdition, error: NewsletterError) -> None:
+        now = self.clock()
+        self._troubles += 1
+        self._rests_until = now + min(FIRST_REST * 2.0 ** min(self._troubles - 1, 10), LONGEST_REST)
+        _log.error("edition not sent", edition=stored.id, slug=stored.edition.slug, error=str(error))
+        event = compose_trouble(f"sending {stored.edition.slug}", str(error), f"{now:%Y-%m-%d}")
+        with self.app.database.transaction() as connection:
+            self.teller.tell(connection, event, now)
+
+
+def make_send(app: App, brake: Brake, clock: Callable[[], datetime]) -> Send:
+    """Return what sends an edition by the relay or to the outbox that the config names."""
+
+    def send(stored: StoredEdition) -> Tally:
+        meters = make_meters(clock)
+        transport = open_transport(app.settings, os.environ, stored.edition.slug, meters)
+        return send_edition(
+            app.database, stored, transport, app.keys, app.settings, lambda tally: None, clock, meters, brake
+        )
+
+    return send
+
+
+def _describe(tally: Tally) -> dict[str, object]:
+    numbers = {"sent": tally.sent, "deferred": tally.deferred, "failed": tally.failed, "unknown": tally.unknown}
+    return {**numbers, "recovered": tally.recovered, "stopped": tally.stopped, "control": str(tally.control.state)}

@@ -1,0 +1,81 @@
+"""Which editions there is something to send of, and how far each is: what a worker and its watchers ask the ledger."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, literal_column, or_, select
+
+from newsletter.store.schema import deliveries, editions
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits in all editions that run: how many, and since when the one that waits longest could be sent."""
+
+    queued: int
+    deferred: int
+    sending: int
+    unknown: int
+    oldest_at: datetime | None
+
+
+def list_due_editions(connection: Connection, now: datetime, is_dead: Callable[[str], bool]) -> list[str]:
+    """Return the slugs of the editions that run and have somebody who can be tried now, newest first.
+
+    Who is held by a sender that is dead, or whose lease is over, can be.
+    """
+    owners = connection.execute(select(deliveries.c.owner).where(_is("sending")).distinct()).scalars()
+    dead = [owner for owner in owners if is_dead(owner)]
+    lost = and_(_is("sending"), or_(deliveries.c.lease_until <= now, deliveries.c.owner.in_(dead)))
+    due = (_is("queued"), and_(_is("deferred"), deliveries.c.next_attempt_at <= now), lost)
+    any_due = or_(*(exists().where(deliveries.c.edition_id == editions.c.id, rows) for rows in due))
+    runs = and_(editions.c.state == "published", editions.c.control == "running")
+    statement = select(editions.c.slug).where(runs, any_due)
+    return list(connection.execute(statement.order_by(editions.c.published_at.desc())).scalars())
+
+
+def list_open_editions(connection: Connection) -> list[str]:
+    """Return the slugs of published editions of which somebody still waits, newest first."""
+    waiting = or_(
+        *(exists().where(deliveries.c.edition_id == editions.c.id, _is(state)) for state in ("queued", "deferred")),
+        exists().where(deliveries.c.edition_id == editions.c.id, _is("sending")),
+    )
+    statement = select(editions.c.slug).where(editions.c.state == "published", waiting)
+    return list(connection.execute(statement.order_by(editions.c.published_at.desc())).scalars())
+
+
+def list_halted_editions(connection: Connection) -> list[int]:
+    """Return the numbers of editions that halted by themselves."""
+    return list(connection.execute(select(editions.c.id).where(editions.c.control == "halted")).scalars())
+
+
+def last_settled_at(connection: Connection, edition_id: int) -> datetime | None:
+    """Return when the last answer of an edition came that was final."""
+    statement = select(func.max(deliveries.c.settled_at)).where(deliveries.c.edition_id == edition_id)
+    return connection.execute(statement).scalar()
+
+
+def count_settled_since(connection: Connection, edition_id: int, since: datetime) -> int:
+    """Return how many readers of an edition were sent it since a time."""
+    recent = and_(deliveries.c.edition_id == edition_id, deliveries.c.settled_at >= since, _is("sent"))
+    return int(connection.execute(select(func.count()).select_from(deliveries).where(recent)).scalar_one())
+
+
+def count_backlog(connection: Connection, now: datetime) -> Backlog:
+    """Count what waits, in editions that run."""
+    runs = deliveries.join(editions, and_(editions.c.id == deliveries.c.edition_id, editions.c.control == "running"))
+    counts = {}
+    for state in ("queued", "deferred", "sending", "unknown"):
+        statement = select(func.count()).select_from(runs if state != "unknown" else deliveries).where(_is(state))
+        counts[state] = int(connection.execute(statement).scalar_one())
+    since_queued = select(func.min(deliveries.c.queued_at)).select_from(runs).where(_is("queued"))
+    again = and_(_is("deferred"), deliveries.c.next_attempt_at <= now)
+    since_due = select(func.min(deliveries.c.next_attempt_at)).select_from(runs).where(again)
+    oldest = [connection.execute(statement).scalar() for statement in (since_queued, since_due)]
+    return Backlog(**counts, oldest_at=min((at for at in oldest if at is not None), default=None))
+
+
+def _is(state: str) -> ColumnElement[bool]:
+    """Compare with a literal: only then are the indexes of rows that wait used."""
+    return deliveries.c.state == literal_column(f"'{state}'")
