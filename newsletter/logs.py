@@ -7,6 +7,7 @@ events name editions and deliveries by their numbers. Standard error, so that a 
 import logging
 import re
 import sys
+from datetime import datetime
 from typing import Any, Literal, TextIO, cast
 
 import structlog
@@ -35,6 +36,7 @@ def start_logging(form: Form, level: str = "info", *, addresses: bool = False, s
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
+        _write_times,
         *([] if addresses else [_leave_out_readers]),
     ]
     structlog.configure(
@@ -60,6 +62,11 @@ def start_logging(form: Form, level: str = "info", *, addresses: bool = False, s
     root.setLevel(level.upper())
     for talkative in ("apscheduler", "alembic"):
         logging.getLogger(talkative).setLevel(max(logging.WARNING, root.level))
+
+
+def _write_times(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Write times as ISO 8601, in either form."""
+    return {key: value.isoformat() if isinstance(value, datetime) else value for key, value in event.items()}
 
 
 def _leave_out_readers(_logger: Any, _method: str, event: EventDict) -> EventDict:

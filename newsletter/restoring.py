@@ -24,6 +24,7 @@ from newsletter.store.backup import (
     copy_database,
     find_file,
     is_sound,
+    list_backups,
     list_columns,
     put_back,
     rotate_backups,
@@ -58,6 +59,20 @@ def make_backup(app: App, now: datetime, target: Path | None = None) -> Path:
     path = target or backup_path(app.settings.database.backups, database, now)
     _ = app.database  # migrated, and with a name that the copy shares
     copy_database(database, path, now)
+    return path
+
+
+def back_up_when_due(app: App, now: datetime) -> Path | None:
+    """Copy the SQLite file if the newest copy is older than the config wants; return the copy, if one was made."""
+    every, database = app.settings.backup.every_hours, find_file(app.settings.database.url)
+    if database is None or not every:
+        return None
+    copies = list_backups(app.settings.database.backups, database)
+    # One from the future was made by a clock that was wrong.
+    if copies and timedelta() <= now - copies[-1][0] < timedelta(hours=every):
+        return None
+    path = make_backup(app, now)
+    rotate(app)
     return path
 
 

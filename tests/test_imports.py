@@ -30,19 +30,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bounces": GROUND | {"bounces", "mail", "store"},
     "logs": set(),
     "schedule": GROUND
-    | {
-        "schedule",
-        "logs",
-        "app",
-        "publishing",
-        "notifying",
-        "restoring",
-        "issues",
-        "store",
-        "mail",
-        "secret",
-        "delivery",
-    },
+    | {"schedule", "logs", "app", "committing", "publishing", "notifying", "restoring", "rollups", "indexing"}
+    | {"issues", "store", "mail", "secret", "delivery", "audience", "bounces", "systemd"},
+    "systemd": set(),
     "site": GROUND | {"site", "issues", "render"},
     "hubs": {"model"},
     "telling": GROUND | {"site", "hubs"},
@@ -78,7 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"previewing"}
     | {"publishing"}
     | {"restoring"}
-    | {"schedule"}
+    | {"schedule", "delivery", "logs", "systemd"}
     | {"serving"}
     | {"signing"}
     | {"site"}
@@ -113,6 +103,7 @@ ONE_DOOR: dict[str, str | tuple[str, ...]] = {
     "css_inline": "render/",
     "sqlalchemy": "store/",
     "structlog": "logs.py",
+    "apscheduler": "schedule/clock.py",
     "alembic": "store/",
     "babel": "render/translation.py",
     "starlette": "web/",

@@ -7,8 +7,8 @@ Refuses unknown keys. Paths in a config are relative to the folder the config st
 from newsletter.config.example import render_config
 from newsletter.config.incoming import Bounces
 from newsletter.config.joining import Joining
-from newsletter.config.load import DEFAULT_NAME, load_settings, parse_settings
-from newsletter.config.schedule import Alerts, Backup, Rollups, Schedule, Serve
+from newsletter.config.load import DEFAULT_NAME, load_publications, load_settings, parse_settings
+from newsletter.config.schedule import Alerts, Backup, Log, Rollups, Schedule, Serve
 from newsletter.config.sending import DomainPace, Pace, Relay, Smtp
 from newsletter.config.serving import Web
 from newsletter.config.settings import (
@@ -36,6 +36,7 @@ __all__ = [
     "DomainPace",
     "Issues",
     "Joining",
+    "Log",
     "Mail",
     "Outbox",
     "Pace",
@@ -50,6 +51,7 @@ __all__ = [
     "Smtp",
     "Templates",
     "Web",
+    "load_publications",
     "load_settings",
     "parse_settings",
     "render_config",

@@ -39,6 +39,28 @@ def load_settings(path: Path | None, environ: Mapping[str, str] = os.environ) ->
     return resolved
 
 
+def load_publications(path: Path | None, environ: Mapping[str, str] = os.environ) -> list[Settings]:
+    """Return the settings of each publication that a config names, or of its own one. Raises ConfigError.
+
+    Each has a database of its own, so the environment's can't stand for all of them.
+    """
+    settings = load_settings(path, environ)
+    files = settings.serve.publications
+    if not files:
+        return [settings]
+    name, variable = str(path or DEFAULT_NAME), "NEWSLETTER_DATABASE_URL"
+    if len(files) > 1 and environ.get(variable):
+        text = f"names several, and {variable} would give them one database; name each one's in its own config"
+        raise ConfigError(name, [("serve.publications", text)])
+    found = [load_settings(file, environ).model_copy(update={"log": settings.log}) for file in files]
+    urls = [publication.database.url for publication in found]
+    for number, url in enumerate(urls):
+        if url in urls[:number]:
+            text = f"{files[urls.index(url)]} and {files[number]} have one database; give each its own"
+            raise ConfigError(name, [("serve.publications", text)])
+    return found
+
+
 def parse_settings(raw: Mapping[str, object], path: str) -> Settings:
     """Return the settings that TOML tables mean; `path` is for messages. Raises ConfigError with all problems."""
     settings, problems = _parse(raw)

@@ -135,6 +135,16 @@ class Backup(Table):
     keep_monthly: int = Field(3, ge=0, le=1000, description="The same for months.")
 
 
+class Log(Table):
+    """What `serve`, `scheduler` and `worker` write to standard error about what they do."""
+
+    form: Literal["text", "json"] = Field("text", description='"text" for people, "json" for machines.')
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much of it.")
+    addresses: bool = Field(
+        False, description="Write readers' addresses, where servers name them. By default editions and numbers only."
+    )
+
+
 class Serve(Table):
     """What `newsletter serve`, `scheduler` and `worker` run."""
 

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from newsletter.config.incoming import Bounces
 from newsletter.config.joining import Joining
-from newsletter.config.schedule import Alerts, Backup, Rollups, Schedule, Serve
+from newsletter.config.schedule import Alerts, Backup, Log, Rollups, Schedule, Serve
 from newsletter.config.sending import Pace, Smtp
 from newsletter.config.serving import Web
 from newsletter.config.values import (
@@ -253,6 +253,7 @@ class Settings(Table):
     rollups: Rollups = Rollups()
     alerts: Alerts = Alerts()
     serve: Serve = Serve()
+    log: Log = Log()
     database: DatabaseSettings = DatabaseSettings()
     backup: Backup = Backup()
     secret: Secret = Secret()

@@ -95,7 +95,7 @@ def make_send(app: App, brake: Brake, clock: Callable[[], datetime]) -> Send:
         meters = make_meters(clock)
         transport = open_transport(app.settings, os.environ, stored.edition.slug, meters)
         return send_edition(
-            app.database, stored, transport, app.keys, app.settings, lambda tally: None, clock, meters, brake
+            app.database, stored, transport, app.keys, app.settings, lambda _tally: None, clock, meters, brake
         )
 
     return send

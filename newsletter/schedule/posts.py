@@ -5,15 +5,15 @@ The wiring of the schedule: what is a port in `deciding` and `delivering` become
 
 import secrets
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 
 from newsletter.app import App
 from newsletter.committing import Witness
 from newsletter.delivery.brake import Brake
 from newsletter.delivery.owner import is_dead_owner, load_owner
+from newsletter.delivery.recovery import name_ledger
 from newsletter.issues.folder import list_issues_of
-from newsletter.model.edition import EditionKind
 from newsletter.model.slot import SlotKey
 from newsletter.publishing import publish_issue
 from newsletter.schedule.calendar import Calendar
@@ -33,10 +33,16 @@ class Post:
         self.app = app
         self.brake = brake
         self.clock = clock
+        self.noted: dict[str, datetime] = {}
         self.owner = load_owner(secrets.token_hex(4))
         self.name = app.settings.publication.title
         self.calendar: Calendar = load_calendar(app.settings)
         self.teller = Teller(app.settings.alerts, self.name, app.settings.publication.url)
+
+    @cached_property
+    def ledger(self) -> str:
+        """Return a name for the publication's ledger that is fit for a file's."""
+        return name_ledger(self.app.database)[:16]
 
     @cached_property
     def desk(self) -> SlotDesk:
@@ -60,28 +66,20 @@ class Post:
 
     def _publish(self, key: SlotKey, witness: Witness) -> None:
         """Publish what a slot is for, and leave sending it to whoever delivers."""
-        if key.kind is EditionKind.ISSUE:
-            self._publish_issue(key, witness)
-        else:
-            self._publish_rollup(key, witness)
-
-    def _publish_issue(self, key: SlotKey, witness: Witness) -> None:
         files = list_issues_of(self.app.settings.issues.folder, key.day)
         if not files:
             raise NothingToSend(NO_ISSUE)
-        name = str(files[0])
         publish_issue(
             self.app,
-            name,
+            str(files[0]),
             correct=False,
             another=False,
-            progress=lambda done, total: None,
+            progress=_say_nothing,
             witness=witness,
             send=False,
             clock=self.clock,
         )
 
-    def _publish_rollup(self, key: SlotKey, witness: Witness) -> None:
-        """Publish the week or month that was over, or nearly, on the day before."""
-        day = key.day - timedelta(days=1)
-        raise NothingToSend(f"There are no roll-ups yet: {day}.")
+
+def _say_nothing(_done: int, _total: int) -> None:
+    """Show no progress: nobody watches."""

@@ -1,0 +1,149 @@
+"""Runs publications' ticks until it is told to stop, and watches the clock meanwhile.
+
+Owns who runs them: on one machine, one process a role and publication, the one that has the lock; another stands by and
+takes over when that one ends, however it ends. Over several machines nobody has a lock, and the ledger decides.
+"""
+
+import contextlib
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Callable, Collection, Sequence
+from datetime import timedelta
+from typing import Final
+
+from newsletter.errors import NewsletterError
+from newsletter.logs import get_logger
+from newsletter.schedule.clock import Clockwork, Wake
+from newsletter.schedule.posts import Post
+from newsletter.schedule.ticks import TICKS, Role, Tick, run_tick
+
+BEAT: Final = 1.0
+"""Seconds between two looks at the clock."""
+
+SLIP: Final = 3.0
+"""Seconds by which the wall clock may drift between two looks before it was set."""
+
+_MARGIN: Final = timedelta(seconds=30)
+
+_log = get_logger(__name__)
+
+Alive = Callable[[], None]
+"""Called every second or so while all is well."""
+
+
+def run_posts(
+    posts: Sequence[Post],
+    roles: Collection[Role],
+    stop: threading.Event,
+    alive: Alive = lambda: None,
+    without: Collection[str] = (),
+) -> bool:
+    """Run the ticks of these roles until `stop`; return whether everything ended in good order.
+
+    `without` names ticks that somebody else does. What is being sent is finished gracefully.
+    """
+    clockwork = Clockwork(len(posts) * len(TICKS))
+    with contextlib.ExitStack() as locks:
+        crew = _Crew(clockwork, locks, [(post, role) for post in posts for role in roles], without)
+        try:
+            crew.take_posts()
+            _watch(clockwork, crew, stop, alive)
+        finally:
+            left = _end(clockwork, posts)
+    return not left
+
+
+class _Crew:
+    """What this process is to do, and does as soon as nobody else on this machine does it."""
+
+    def __init__(
+        self,
+        clockwork: Clockwork,
+        locks: contextlib.ExitStack,
+        wanted: list[tuple[Post, Role]],
+        without: Collection[str],
+    ) -> None:
+        self._clockwork = clockwork
+        self._locks = locks
+        self._waiting = wanted
+        self._without = without
+        self._told = False
+
+    def take_posts(self) -> None:
+        """Take what is free, and begin to do it."""
+        waiting = []
+        for post, role in self._waiting:
+            if not _lock(self._locks, post, role):
+                waiting.append((post, role))
+                continue
+            for tick in TICKS:
+                if tick.role is role and tick.name not in self._without:
+                    self._clockwork.add(Wake(f"{post.owner} {tick.name}", tick.every, _bind(post, tick)))
+            _log.info("at work", publication=post.name, role=str(role))
+        if waiting and not self._told:
+            names = sorted({f"{post.name}: {role}" for post, role in waiting})
+            _log.info("standing by", posts=names, reason="another process of this machine does it")
+            self._told = True
+        self._waiting = waiting
+
+
+def run_once(posts: Sequence[Post], roles: Collection[Role]) -> bool:
+    """Do every tick of these roles once, in their order; return whether all went well."""
+    results = [run_tick(post, tick) for post in posts for tick in TICKS if tick.role in roles]
+    return all(results)
+
+
+def _bind(post: Post, tick: Tick) -> Callable[[], bool]:
+    return lambda: run_tick(post, tick)
+
+
+def _watch(clockwork: Clockwork, crew: _Crew, stop: threading.Event, alive: Alive) -> None:
+    """Wait for the end; wake everything when the wall clock is set, and take over what others leave."""
+    offset = _read_offset()
+    while not stop.wait(BEAT):
+        now = _read_offset()
+        if abs(now - offset) > SLIP:
+            _log.warning("clock set", seconds=round(now - offset, 1))
+            clockwork.nudge()
+        offset = now
+        crew.take_posts()
+        alive()
+
+
+def _read_offset() -> float:
+    """Return how far the wall clock is ahead of the time since the machine started, sleep included."""
+    boot = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.time() - (time.monotonic() if boot is None else time.clock_gettime(boot))
+
+
+def _end(clockwork: Clockwork, posts: Sequence[Post]) -> frozenset[str]:
+    for post in posts:
+        post.brake.pull()
+    patience = max(post.app.settings.delivery.drain_seconds for post in posts)
+    left = clockwork.stop(timedelta(seconds=patience) + _MARGIN)
+    for name in sorted(left):
+        _log.error("tick doesn't end", tick=name)
+    return left
+
+
+def _lock(locks: contextlib.ExitStack, post: Post, role: Role) -> bool:
+    """Take a role's lock, if it is free; a folder that can't be used is said once, here."""
+    folder = post.app.settings.delivery.journal
+    path = folder / f"{post.ledger}.{role}.lock"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise NewsletterError(
+            f"{path}: can't be made: {error.strerror}. Give this user the right to write there, or name another folder "
+            "in [delivery] journal."
+        ) from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return False
+    locks.callback(os.close, descriptor)
+    return True

@@ -1,0 +1,150 @@
+"""The table of ticks: what is done again and again for a publication, by whom, and how often.
+
+To add one, write a function of a Post and a line into TICKS. A tick that fails is logged, told to the editor once a
+day, and done again at its next turn; the others don't notice. Everything here may be done by two processes at once.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
+
+from newsletter.audience.joining import expire_requests
+from newsletter.bounces.alarms import raise_alarms
+from newsletter.bounces.poll import poll_bounces
+from newsletter.delivery.owner import is_dead_owner
+from newsletter.errors import NewsletterError
+from newsletter.logs import get_logger
+from newsletter.notifying import send_notices
+from newsletter.restoring import back_up_when_due
+from newsletter.schedule.calls import fetch_url, make_calls
+from newsletter.schedule.deciding import decide_due, warn_ahead
+from newsletter.schedule.events import compose_trouble
+from newsletter.schedule.planning import plan
+from newsletter.schedule.posts import Post
+from newsletter.schedule.reporting import report_halted, report_sent
+from newsletter.store.calls import forget_calls
+from newsletter.store.marks import set_mark
+from newsletter.store.notices import forget_notices
+from newsletter.store.paces import forget_paces
+from newsletter.store.throttles import forget_throttles
+
+KEPT: Final = timedelta(days=90)
+"""How long it is kept what was told to whom, so that it isn't told twice."""
+
+MARKED: Final = timedelta(seconds=30)
+"""How often a tick writes down that it went well."""
+
+_log = get_logger(__name__)
+
+
+class Role(StrEnum):
+    """Who does a tick: `scheduler` decides and keeps house, `worker` sends."""
+
+    SCHEDULER = "scheduler"
+    WORKER = "worker"
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """One thing that is done again and again."""
+
+    name: str
+    role: Role
+    every: timedelta
+    run: Callable[[Post], object]
+
+
+def run_tick(post: Post, tick: Tick) -> bool:
+    """Do one tick, and note that it went well; return whether it did. Raises nothing."""
+    try:
+        tick.run(post)
+        _note(post, tick)
+    except NewsletterError as error:
+        _log.error("tick failed", tick=tick.name, publication=post.name, error=str(error))
+        _tell(post, tick, str(error))
+        return False
+    except Exception as error:
+        _log.exception("tick failed", tick=tick.name, publication=post.name)
+        _tell(post, tick, f"{type(error).__name__}: {error}")
+        return False
+    return True
+
+
+def _note(post: Post, tick: Tick) -> None:
+    now = post.clock()
+    last = post.noted.get(tick.name)
+    if last is not None and abs(now - last) < MARKED:
+        return
+    with post.app.database.transaction() as connection:
+        set_mark(connection, f"tick:{tick.name}", now)
+    post.noted[tick.name] = now
+
+
+def _tell(post: Post, tick: Tick, problem: str) -> None:
+    """Tell the editor, if the database can take it; what it can't is in the log."""
+    now = post.clock()
+    event = compose_trouble(f"“{tick.name}”", problem, f"{now:%Y-%m-%d}")
+    try:
+        with post.app.database.transaction() as connection:
+            post.teller.tell(connection, event, now)
+    except Exception:
+        _log.exception("trouble not told", tick=tick.name, publication=post.name)
+
+
+def _plan(post: Post) -> None:
+    changes = plan(post.app.database, post.calendar, post.clock())
+    for new in changes.new:
+        _log.info("slot planned", slot=str(new.key), due_at=new.due_at, publication=post.name)
+
+
+def _report(post: Post) -> None:
+    report_sent(post.app.database, post.calendar, post.teller, post.clock)
+    report_halted(post.app.database, post.teller, post.clock)
+
+
+def _expire(post: Post) -> None:
+    expire_requests(post.app.database, post.clock())
+
+
+def _prune(post: Post) -> None:
+    now = post.clock()
+    with post.app.database.transaction() as connection:
+        forget_throttles(connection, now)
+        forget_paces(connection, now - timedelta(days=30))
+        forget_notices(connection, now - KEPT)
+        forget_calls(connection, now - KEPT)
+
+
+def _send_notices(post: Post) -> None:
+    tally = send_notices(post.app, clock=post.clock, should_stop=lambda: post.brake.pulled)
+    if tally.fault:
+        raise NewsletterError(tally.fault)
+
+
+def _take_in_bounces(post: Post) -> None:
+    """Look for mail that came back, and tell the editor what he must hear."""
+    intake, settings = post.app.intake, post.app.settings
+    poll_bounces(intake, settings.bounces, post.app.imap_password)
+    raise_alarms(intake, settings.alerts.editor, settings.publication.language)
+
+
+def _make_calls(post: Post) -> None:
+    alerts = post.app.settings.alerts
+    make_calls(post.app.database, alerts, post.owner, post.clock, fetch_url, is_dead_owner, lambda: post.brake.pulled)
+
+
+TICKS: Final = (
+    Tick("plan", Role.SCHEDULER, timedelta(minutes=1), _plan),
+    Tick("decide", Role.SCHEDULER, timedelta(seconds=5), lambda post: decide_due(post.desk)),
+    Tick("warn", Role.SCHEDULER, timedelta(minutes=1), lambda post: warn_ahead(post.desk)),
+    Tick("report", Role.SCHEDULER, timedelta(seconds=10), _report),
+    Tick("expire", Role.SCHEDULER, timedelta(minutes=10), _expire),
+    Tick("prune", Role.SCHEDULER, timedelta(hours=1), _prune),
+    Tick("backup", Role.SCHEDULER, timedelta(minutes=10), lambda post: back_up_when_due(post.app, post.clock())),
+    Tick("deliver", Role.WORKER, timedelta(seconds=5), lambda post: post.sender.deliver_due()),
+    Tick("notices", Role.WORKER, timedelta(seconds=10), _send_notices),
+    Tick("bounces", Role.WORKER, timedelta(minutes=1), _take_in_bounces),
+    Tick("calls", Role.WORKER, timedelta(seconds=5), _make_calls),
+)
