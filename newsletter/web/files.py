@@ -26,7 +26,7 @@ _SHORT = f"public, max-age={5 * _MINUTE}, stale-while-revalidate={60 * _MINUTE}"
 _LONG = f"public, max-age={24 * 60 * _MINUTE}"
 _LASTING = (".svg", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".avif", ".ico", ".pdf", ".woff2", ".css")
 _ADDRESS = "%!$&'()*+,;=:@~"
-_EVERYWHERE = (*FEEDS, "citation.bib", "citation.ris", "citation.json")
+_EVERYWHERE = (*FEEDS, "cite.bib", "cite.ris", "cite.json")
 
 
 class Wish(NamedTuple):

@@ -61,7 +61,7 @@ _NAMED_TYPES = {
     RSS_PATH: "application/rss+xml; charset=utf-8",
     ATOM_PATH: "application/atom+xml; charset=utf-8",
     JSON_FEED_PATH: "application/feed+json",
-    "citation.json": "application/vnd.citationstyles.csl+json",
+    "cite.json": "application/vnd.citationstyles.csl+json",
 }
 FEEDS = frozenset((RSS_PATH, ATOM_PATH, JSON_FEED_PATH))
 
