@@ -93,9 +93,15 @@ def settings_for(folder: Path, **site: object) -> Settings:
     return Settings(publication=publication, site=Site.model_validate({"folder": folder, **site}))
 
 
+@pytest.fixture(scope="session")
+def make_ledger() -> Callable[[Path], Ledger]:
+    """Make a publication whose site is built into a folder."""
+    return lambda folder: Ledger(settings_for(folder))
+
+
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(settings_for(tmp_path / "public"))
+def ledger(tmp_path: Path, make_ledger: Callable[[Path], Ledger]) -> Ledger:
+    return make_ledger(tmp_path / "public")
 
 
 @pytest.fixture
