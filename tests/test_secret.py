@@ -10,7 +10,7 @@ import pytest
 
 from newsletter.config import Smtp
 from newsletter.errors import NewsletterError, UsageError
-from newsletter.secret import load_password, load_secret
+from newsletter.secret import load_password, load_secret, load_secrets
 
 
 def test_a_key_is_made_at_first_use_readable_by_its_owner_only_and_then_stays(tmp_path: Path) -> None:
@@ -37,6 +37,21 @@ def test_a_key_too_short_to_protect_anything_is_refused(tmp_path: Path, content:
     with pytest.raises(NewsletterError, match=f"newsletter.secret: .* is {reason}") as caught:
         load_secret(path)
     assert "short\n" not in str(caught.value)
+
+
+def test_a_new_key_goes_before_the_old_one_which_stays_valid(tmp_path: Path) -> None:
+    path = tmp_path / "newsletter.secret"
+    old = load_secret(path)
+    path.write_bytes(b"n" * 64 + b"\r\n\n  " + old + b"\n" + b"n" * 64 + b"\n")
+    assert load_secrets(path) == (b"n" * 64, old)
+    assert load_secret(path) == b"n" * 64
+
+
+def test_one_short_key_among_others_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "newsletter.secret"
+    path.write_bytes(b"n" * 64 + b"\nshort\n")
+    with pytest.raises(NewsletterError, match="a key that signs personal links is too short"):
+        load_secrets(path)
 
 
 def test_a_file_that_is_no_key_is_refused(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def _extra_headers(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 def _encode_body(text: str, html: str) -> bytes:
     if not html:
         head = "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
-        return head.encode() + encode_quoted_printable(text) + b"\r\n"
+        return head.encode() + encode_quoted_printable(text).removesuffix(b"\r\n") + b"\r\n"
     boundary = f"=_{hashlib.sha256((text + html).encode()).hexdigest()[:40]}"  # "=_" never occurs in quoted-printable
     head = f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n\r\n'
     parts = encode_part(boundary, "plain", text) + encode_part(boundary, "html", html)

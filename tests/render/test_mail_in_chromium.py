@@ -56,13 +56,18 @@ CONTRASTS = """() => {
 }"""
 
 
-@pytest.fixture
-def html(issue: Issue, settings: Settings, environment: Environment) -> str:
+def find_chromium() -> None:
+    """Skip a test where there is no browser, but never under CI."""
     if not CHROMIUM.exists():
         reason = f"there is no {CHROMIUM} to look at the mail with"
         if os.environ.get("CI") == "true":
             pytest.fail(f"{reason}, and CI must look")
         pytest.skip(reason)
+
+
+@pytest.fixture
+def html(issue: Issue, settings: Settings, environment: Environment) -> str:
+    find_chromium()
     wide = Entry(id="w", anchor="w", title="W" * 80, lead=Markdown(WIDE), fields=(Field("L" * 40, Markdown(WIDE)),))
     sections = (*issue.sections, Section("S" * 60, "wide", entries=(wide,)))
     return render_edition(replace(issue, sections=sections), settings, environment).html
