@@ -51,7 +51,7 @@ def drain_imap(desk: Desk, rules: config.Bounces, password: str, limit: int = 10
     Raises NewsletterError when the server refuses, StoreError when the ledger does; what isn't taken in then stays.
     """
     try:
-        with _connect(rules).login(rules.imap_user, password, rules.imap_folder) as mailbox:
+        with _log_in(rules, password) as mailbox:
             return list(_drain(desk, mailbox, rules, limit))
     except (ImapToolsError, imaplib.IMAP4.error, OSError) as error:
         raise NewsletterError(f"{rules.imap_host}: the mailbox of bounces can't be read: {_say(error)}.") from error
@@ -67,6 +67,15 @@ def _drain(desk: Desk, mailbox: BaseMailBox, rules: config.Bounces, limit: int) 
             mailbox.delete(done)
         else:
             mailbox.flag(done, r"\Seen", True)
+
+
+def _log_in(rules: config.Bounces, password: str) -> BaseMailBox:
+    mailbox = _connect(rules)
+    try:
+        return mailbox.login(rules.imap_user, password, rules.imap_folder)
+    except BaseException:
+        mailbox.client.shutdown()  # the library leaves the connection open then
+        raise
 
 
 def _connect(rules: config.Bounces) -> BaseMailBox:
