@@ -72,7 +72,7 @@ def make_frame() -> Frame:
 def make_reader(number: int) -> Personal:
     """Return a reader's personal values; another number gives other ones."""
     token = hashlib.sha256(b"%d" % number).hexdigest()[:32].translate(str.maketrans("0189", "wxyz")).encode()
-    return Personal(b'"Reader %d" <reader%d@example.net>' % (number, number), token, token[::-1], token)
+    return Personal(b'"Reader %d" <reader%d@example.net>' % (number, number), token, token[::-1], token, token)
 
 
 def measure(sign: Sign, threads: int, seconds: float) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from newsletter.delivery.exchange import Prepared, compose_commands
 from newsletter.delivery.lanes import Mail
 from newsletter.mail.dkim import SigningFrame, SigningKeys, prepare_signing, sign_pieces
 from newsletter.mail.message import Frame, compose_personal, compose_pieces, encode_edition
-from newsletter.mail.verp import make_envelope_sender
+from newsletter.mail.verp import name_envelope_sender
 from newsletter.model.delivery import Delivery
 from newsletter.model.edition import Edition
 
@@ -60,7 +60,7 @@ def make_compose(
         ids = {"edition_id": delivery.edition_id, "subscriber_id": delivery.subscriber_id}
         personal = compose_personal(key, **ids, address=delivery.address, name=delivery.name)
         pieces = sign_pieces(signing, personal) if signing else compose_pieces(frame, personal)
-        sender = make_envelope_sender(key, delivery.subscriber_id, delivery.edition_id, frame.bounce_domain)
+        sender = name_envelope_sender(personal.bounce.decode(), frame.bounce_domain)
         options = "" if delivery.address.isascii() else "SMTPUTF8"
         return Prepared(delivery, compose_commands(sender, delivery.address, options), pieces)
 

@@ -3,6 +3,7 @@
 Refuses addresses and options that could end a command early: what is composed here is written as it is.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
@@ -11,6 +12,9 @@ from newsletter.delivery.policy import Phase
 from newsletter.model.delivery import Reply
 
 Key = TypeVar("Key")
+
+_NO_ADDRESS = re.compile(r"[\x00-\x20<>\x7f]")
+_NO_OPTIONS = re.compile(r"[^ -~]")
 
 
 class Prepared(NamedTuple, Generic[Key]):
@@ -60,10 +64,10 @@ def compose_commands(sender: str, recipient: str, mail_options: str = "", rcpt_o
     Raises ValueError for anything that could end an address or a line early.
     """
     for address in (sender, recipient):
-        if any(mark <= " " or mark in "<>\x7f" for mark in address):
+        if _NO_ADDRESS.search(address):
             raise ValueError(f"{address!r} can't stand in an SMTP command")
     for options in (mail_options, rcpt_options):
-        if any(not " " <= mark < "\x7f" for mark in options):
+        if _NO_OPTIONS.search(options):
             raise ValueError(f"{options!r} can't be options of an SMTP command")
     mail = f"MAIL FROM:<{sender}> {mail_options}".rstrip(" ")
     rcpt = f"RCPT TO:<{recipient}> {rcpt_options}".rstrip(" ")

@@ -29,25 +29,27 @@ from newsletter.mail.encoding import (
     encode_quoted_printable,
     encode_text,
 )
-from newsletter.mail.token import Purpose, make_token
-from newsletter.mail.verp import make_envelope_sender
+from newsletter.mail.token import Purpose, make_tokens
+from newsletter.mail.verp import name_envelope_sender
 from newsletter.model.edition import PERSONAL_FIELDS, PREFERENCES_FIELD, UNSUBSCRIBE_FIELD, Edition, Sender
 from newsletter.urls import archive_url, unsubscribe_url
 
 _TO_FIELD = "\x00to\x00"  # NUL is refused in headers and encoded in bodies: these two can't be in an edition's text
 _MESSAGE_FIELD = "\x00message\x00"
 _FIELDS = (_TO_FIELD, _MESSAGE_FIELD, UNSUBSCRIBE_FIELD, PREFERENCES_FIELD)  # in the order of Personal
+_PURPOSES = (Purpose.MESSAGE, Purpose.UNSUBSCRIBE, Purpose.PREFERENCES, Purpose.BOUNCE)  # in the order of Personal
 _CUT = re.compile(b"(" + b"|".join(field.encode() for field in _FIELDS) + b")")
 _BAD_WIRE = re.compile(rb"[^\x01-\x7f]|\r(?!\n)|(?<!\r)\n|(?:\A|\n)\.|[^\n]{%d}" % (MAX_LINE_LENGTH + 2))
 
 
 class Personal(NamedTuple):
-    """What differs for each reader: the `To` value, and tokens of 32 characters."""
+    """What differs for each reader: the `To` value, and tokens of 32 characters; `bounce` is the envelope's."""
 
     to: bytes
     message: bytes
     unsubscribe: bytes
     preferences: bytes
+    bounce: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +114,8 @@ def compose_pieces(frame: Frame, personal: Personal) -> list[bytes]:
 
 def compose_personal(key: bytes, *, edition_id: int, subscriber_id: int, address: str, name: str) -> Personal:
     """Return what is a reader's own; `address` is in wire form. Raises ValueError for what no header can hold."""
-    return Personal(
-        to=encode_mailbox(name, address).encode(),
-        message=make_token(key, Purpose.MESSAGE, subscriber_id, edition_id).encode(),
-        unsubscribe=make_token(key, Purpose.UNSUBSCRIBE, subscriber_id, edition_id).encode(),
-        preferences=make_token(key, Purpose.PREFERENCES, subscriber_id, edition_id).encode(),
-    )
+    tokens = make_tokens(key, _PURPOSES, subscriber_id, edition_id)
+    return Personal(encode_mailbox(name, address).encode(), *(token.encode() for token in tokens))
 
 
 def compose_envelope(
@@ -131,7 +129,7 @@ def compose_envelope(
     return Envelope(
         slug=frame.slug,
         name=personal.message.decode(),
-        sender=make_envelope_sender(key, subscriber_id, edition_id, frame.bounce_domain),
+        sender=name_envelope_sender(personal.bounce.decode(), frame.bounce_domain),
         recipient=address,
         message=compose_message(frame, personal),
         needs_smtputf8=not address.isascii(),

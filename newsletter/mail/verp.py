@@ -16,7 +16,12 @@ PREFIXES = (_PREFIX, _NOTICE_PREFIX)
 
 def make_envelope_sender(key: bytes, subscriber_id: int, edition_id: int, bounce_domain: str) -> str:
     """Return the return address of one edition to one reader; `bounce_domain` is ASCII."""
-    return f"{_PREFIX}{make_token(key, Purpose.BOUNCE, subscriber_id, edition_id)}@{bounce_domain}"
+    return name_envelope_sender(make_token(key, Purpose.BOUNCE, subscriber_id, edition_id), bounce_domain)
+
+
+def name_envelope_sender(token: str, bounce_domain: str) -> str:
+    """Return the return address that carries a token made for BOUNCE."""
+    return f"{_PREFIX}{token}@{bounce_domain}"
 
 
 def make_notice_sender(key: bytes, notice_id: int, bounce_domain: str) -> str:

@@ -46,7 +46,7 @@ RSA = generate_private_key(65537, 2048)
 ED25519 = Ed25519PrivateKey.generate()
 KEYS = SigningKeys("example.org", RsaKey("news", RSA), Ed25519Key("news-ed", ED25519))
 RECORDS = {f"{name_record(key.selector, KEYS.domain)}.": compose_record(key.private) for key in KEYS}
-ANN = Personal(b'"Ann" <ann@example.net>', b"m" * 32, b"u" * 32, b"p" * 32)
+ANN = Personal(b'"Ann" <ann@example.net>', b"m" * 32, b"u" * 32, b"p" * 32, b"b" * 32)
 PUBLISHED_AT = datetime(2024, 5, 25, 6, 0, tzinfo=UTC)
 
 tokens = st.text("abcdefghijklmnopqrstuvwxyz234567", min_size=32, max_size=32).map(str.encode)
@@ -54,7 +54,7 @@ names = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=90) | s
 addresses = st.sampled_from(["ann@example.net", "a.long.local.part+tag@mail.example.net", "jörg@example.net"])
 people = st.builds(
     lambda name, address, *made: Personal(encode_mailbox(name, address).encode(), *made),
-    names, addresses, tokens, tokens, tokens,
+    names, addresses, tokens, tokens, tokens, tokens,
 )  # fmt: skip
 places = st.sampled_from([UNSUBSCRIBE_FIELD, PREFERENCES_FIELD, f"https://n.example/u/{UNSUBSCRIBE_FIELD}  "])
 lines = places | st.text(max_size=120) | st.sampled_from(["", "  ", ".", "\t", "From me", "end  ", "= =20", "x" * 400])
