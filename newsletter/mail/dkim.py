@@ -77,10 +77,10 @@ class SigningKeys:
 
 @dataclass(frozen=True, slots=True)
 class _Canonical:
-    """Canonical bytes, cut where something personal goes as a Frame is."""
+    """Canonical bytes: hashed up to the first personal value; then each value's number, and what follows it."""
 
-    segments: tuple[bytes, ...]
-    fields: tuple[int, ...]
+    start: "hashlib._Hash"
+    rest: tuple[tuple[int, bytes], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +98,7 @@ class SigningFrame:
 
     frame: Frame
     headers: _Canonical
-    body_start: "hashlib._Hash"
-    body_rest: _Canonical
+    body: _Canonical
     signers: tuple[_Signer, ...]
 
 
@@ -114,13 +113,12 @@ def prepare_signing(frame: Frame, keys: SigningKeys, published_at: datetime) -> 
     if not found:
         raise ValueError("A message without an end of its headers can't be signed.")
     headers = re.split(rb"\r\n(?![ \t])", head)[::-1]  # from the last up, as receivers look for them (section 5.4.2)
+    headers.sort(key=lambda header: b"\0" in header)  # what is personal comes last: it can't be hashed beforehand
     names = [header.partition(b":")[0].decode() for header in headers]
-    canonical_body = _cut(_relax_body(body))
     return SigningFrame(
         frame=frame,
-        headers=_cut(b"".join(_relax_header(header) + b"\r\n" for header in headers)),
-        body_start=hashlib.sha256(canonical_body.segments[0]),
-        body_rest=_Canonical((b"", *canonical_body.segments[1:]), canonical_body.fields),
+        headers=_begin_hash(b"".join(_relax_header(header) + b"\r\n" for header in headers)),
+        body=_begin_hash(_relax_body(body)),
         signers=tuple(_prepare_signer(key, keys.domain, names, int(published_at.timestamp())) for key in keys),
     )
 
@@ -135,11 +133,9 @@ def sign_pieces(signing: SigningFrame, personal: Personal) -> list[bytes]:
 
     Any number of threads may sign with one frame at the same time; RSA, nearly all of the work, holds no lock.
     """
-    values = personal._replace(to=_relax_value(personal.to))
-    body = signing.body_start.copy()
-    body.update(_fill(signing.body_rest, values))
-    body_hash = b64encode(body.digest())
-    headers = hashlib.sha256(_fill(signing.headers, values))
+    values = Personal(_relax_value(personal.to), *personal[1:])
+    body_hash = b64encode(_finish_hash(signing.body, values).digest())
+    headers = _finish_hash(signing.headers, values)
     signatures = [_compose_signature(signer, headers.copy(), body_hash) for signer in signing.signers]
     return [*signatures, *compose_pieces(signing.frame, personal)]
 
@@ -259,13 +255,15 @@ def _relax_body(body: bytes) -> bytes:
     return lines + b"\r\n" if lines else b""
 
 
-def _cut(canonical: bytes) -> _Canonical:
-    pieces = _CUT.split(canonical)
-    return _Canonical(tuple(pieces[::2]), tuple(int(field) for field in pieces[1::2]))
+def _begin_hash(canonical: bytes) -> _Canonical:
+    first, *others = _CUT.split(canonical)
+    fields, segments = map(int, others[::2]), others[1::2]
+    return _Canonical(hashlib.sha256(first), tuple(zip(fields, segments, strict=True)))
 
 
-def _fill(canonical: _Canonical, values: Personal) -> bytes:
-    pieces: list[bytes] = [b""] * (2 * len(canonical.segments) - 1)
-    pieces[::2] = canonical.segments
-    pieces[1::2] = [values[field] for field in canonical.fields]
-    return b"".join(pieces)
+def _finish_hash(canonical: _Canonical, values: Personal) -> "hashlib._Hash":
+    hashed = canonical.start.copy()
+    for field, segment in canonical.rest:
+        hashed.update(values[field])
+        hashed.update(segment)
+    return hashed
