@@ -40,7 +40,7 @@ def encode_notice(notice: Notice, sender: Sender, key: bytes) -> tuple[Frame, Pe
     to = encode_mailbox("", new.address).encode()
     check_wire([b"To: ", to, rest])
     frame = Frame(f"notice-{notice.id}", wire_domain(sender.bounce_domain), (b"To: ", rest), (0,))
-    return frame, Personal(to, b"", b"", b"")
+    return frame, Personal(to, b"", b"", b"", b"")
 
 
 def compose_return_address(notice: Notice, sender: Sender, key: bytes) -> str:
