@@ -4,8 +4,8 @@ Owns the security headers. Everything is forbidden that no page of ours needs: s
 fonts, cookies. No page sets a cookie, and no link's token leaves in a `Referer`.
 """
 
-from collections.abc import Sequence
 from enum import StrEnum
+from functools import lru_cache
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -36,7 +36,7 @@ class Nature(StrEnum):
     FILE = "file"
 
 
-def compose_policy(nature: Nature, image_hosts: Sequence[str] = (), embed_on: Sequence[str] = ()) -> str:
+def compose_policy(nature: Nature, image_hosts: tuple[str, ...] = (), embed_on: tuple[str, ...] = ()) -> str:
     """Return the Content-Security-Policy of an answer."""
     if nature is Nature.FILE:
         # An SVG is a document when it is opened by itself.
@@ -49,7 +49,8 @@ def compose_policy(nature: Nature, image_hosts: Sequence[str] = (), embed_on: Se
     )
 
 
-def compose_headers(nature: Nature, image_hosts: Sequence[str] = (), embed_on: Sequence[str] = ()) -> Headers:
+@lru_cache(maxsize=64)
+def compose_headers(nature: Nature, image_hosts: tuple[str, ...] = (), embed_on: tuple[str, ...] = ()) -> Headers:
     """Return the headers that browsers go by; `compose_transport` gives the one that depends on how they came."""
     private = nature in (Nature.PRIVATE, Nature.EMBEDDED)
     return (

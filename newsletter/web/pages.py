@@ -1,6 +1,7 @@
 """Answers that people see: pages in the look of the site, from `templates/web`, in the reader's language."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -9,7 +10,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from newsletter.render.frame import root_of
 from newsletter.render.page import render_page
 from newsletter.web.headers import NO_STORE, Nature, compose_headers
-from newsletter.web.visit import Visit, name_languages
+from newsletter.web.visit import House, Visit, name_languages
 
 PROBLEM_TYPE = "application/problem+json"
 
@@ -27,13 +28,11 @@ def show_page(
 ) -> Response:
     """Return a page from `templates/web`; `path` is its public address, for those that have one."""
     house = visit.house
-    text = render_page(
-        house.frame,
+    text = _render(
+        house,
         template,
-        f"{house.frame.base}{path}",
-        folder="web",
-        root=f"{root_of(house.frame)}/",
-        language=language or visit.language,
+        path,
+        language or visit.language,
         indexed=nature is Nature.PAGE and status == HTTPStatus.OK,
         here=visit.path,
         wished_language=visit.wished_language,
@@ -41,9 +40,7 @@ def show_page(
         offer=house.reception.offer,
         **values,
     )
-    web = house.settings.web
-    guards = dict(compose_headers(nature, web.image_hosts, web.embed_on))
-    return HTMLResponse(text, status, {**guards, "cache-control": NO_STORE, **(headers or {})})
+    return _answer(house, text, status, nature, headers)
 
 
 def show_problem(visit: Visit, status: int, *, headers: Mapping[str, str] | None = None, kind: str = "") -> Response:
@@ -53,7 +50,9 @@ def show_problem(visit: Visit, status: int, *, headers: Mapping[str, str] | None
     """
     if visit.path.startswith(f"{visit.house.root}/api/"):
         return show_json_problem(status, headers=headers)
-    return show_page(visit, "problem.html", status=status, code=int(status), kind=kind, headers=headers)
+    return _answer(
+        visit.house, _render_problem(visit.house, status, kind, visit.language), status, Nature.PRIVATE, headers
+    )
 
 
 def show_json(content: object, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response:
@@ -76,3 +75,21 @@ def show_json_problem(
 def redirect(location: str) -> Response:
     """Send a browser on after a form, so that going back or reloading sends nothing twice."""
     return Response(status_code=HTTPStatus.SEE_OTHER, headers={"location": location, "cache-control": NO_STORE})
+
+
+@lru_cache(maxsize=256)
+def _render_problem(house: House, status: int, kind: str, language: str) -> str:
+    """Return a page about a problem; kept, so that whoever makes thousands of them doesn't keep us busy."""
+    return _render(house, "problem.html", "/", language, indexed=False, code=int(status), kind=kind)
+
+
+def _render(house: House, template: str, path: str, language: str, **values: Any) -> str:
+    frame = house.frame
+    root = f"{root_of(frame)}/"
+    return render_page(frame, template, f"{frame.base}{path}", folder="web", root=root, language=language, **values)
+
+
+def _answer(house: House, text: str, status: int, nature: Nature, headers: Mapping[str, str] | None) -> Response:
+    web = house.settings.web
+    guards = dict(compose_headers(nature, web.image_hosts, web.embed_on))
+    return HTMLResponse(text, status, {**guards, "cache-control": NO_STORE, **(headers or {})})

@@ -27,9 +27,9 @@ def fetch_nothing(_url: str) -> bytes:
     raise OSError("nothing is fetched here")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class House:
-    """What every action stands on. `ring` says that a notice waits to be sent.
+    """What every action stands on, the same one for as long as the server lives. `ring` says that a notice waits.
 
     `intake` takes in what mail providers tell, if any may; `fetch` gets what is at an address of theirs, and raises
     OSError.

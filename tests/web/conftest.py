@@ -10,6 +10,7 @@ from pathlib import Path
 import brotli
 import pytest
 from jinja2 import Environment
+from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from newsletter.audience.policy_joining import Offer
@@ -115,7 +116,7 @@ class Town:
     def letter(self) -> str:
         """The text of the last notice."""
         with self.database.read() as connection:
-            return str(connection.execute(notices.select().order_by(notices.c.id.desc())).first()[5])  # type: ignore[index]
+            return str(connection.execute(select(notices.c.text).order_by(notices.c.id.desc())).scalars().first())
 
     def states(self) -> dict[str, str]:
         with self.database.read() as connection:
@@ -127,6 +128,12 @@ class Town:
 
 
 MakeTown = Callable[..., Town]
+
+
+@pytest.fixture
+def engine_name() -> str:
+    """One engine is enough: what is stored is tested on both where it is stored."""
+    return "sqlite"
 
 
 @pytest.fixture
