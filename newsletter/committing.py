@@ -45,7 +45,7 @@ _UNSETTLED = "{slug} is being changed by another process, or its readers are, ag
 class Menu:
     """What can be had of an edition: `share` decides what a choice of topics comes to, `render` makes a variant.
 
-    `works` are in the whole. `reduce` takes out what readers have had before; an issue doesn't.
+    `works` are in the whole. A roll-up has `reduce`, which takes out what readers have had before of `candidates`.
     """
 
     whole: Edition
@@ -53,11 +53,12 @@ class Menu:
     share: Callable[[frozenset[str]], Share]
     render: Callable[[VariantKey], Rendering]
     reduce: Reduce | None = None
+    candidates: tuple[str, ...] = ()
 
     def allot(self, choices: Iterable[str]) -> Allotment:
         """Return each choice's share, given as the ledger writes choices."""
         shares = {topics: self.share(frozenset(topics.split())) for topics in choices}
-        return Allotment(self.works, shares, self.reduce)
+        return Allotment(self.works, shares, self.reduce, self.candidates)
 
 
 def make_menu(app: App, issue: Issue, edition: Edition) -> Menu:
@@ -119,7 +120,7 @@ def _prepare(app: App, stored: StoredEdition, menu: Menu, now: datetime) -> Allo
         allotment = menu.allot(list_choices(connection, cadence, now))
         keys = {share.key for share in allotment.shares.values()}
         if menu.reduce:
-            for topics, had in list_repeats(connection, stored.id, cadence, now, menu.works):
+            for topics, had in list_repeats(connection, stored.id, cadence, now, menu.candidates):
                 keys.add(menu.reduce(allotment.shares[topics].key, had).key)
     missing = sorted((key for key in keys if key.text not in known), key=lambda key: key.text)
     for start in range(0, len(missing), _BATCH):

@@ -20,8 +20,8 @@ from newsletter.site import make_frame
 from newsletter.web.preview import Application, Views, make_preview
 
 
-def make_app(app: App, path: Path, config: Path | None) -> Application:
-    """Return the preview's web application for one issue file."""
+def make_app(app: App, path: Path, config: Path | None, topics: frozenset[str] = frozenset()) -> Application:
+    """Return the preview's web application for one issue file; with `topics`, the mail is of their sections alone."""
     folders = [folder for folder in (app.settings.templates.folder, default_folder()) if folder]
     watched = [path, config or Path(DEFAULT_NAME)]
 
@@ -29,14 +29,14 @@ def make_app(app: App, path: Path, config: Path | None) -> Application:
         files = [*watched, *(file for folder in folders for file in folder.rglob("*") if file.is_file())]
         return tuple(_modified(file) for file in files)
 
-    return make_preview(show_path(path), lambda: load_views(config, path), stamp, app.environment)
+    return make_preview(show_path(path), lambda: load_views(config, path, topics), stamp, app.environment)
 
 
-def load_views(config: Path | None, path: Path) -> Views:
+def load_views(config: Path | None, path: Path, topics: frozenset[str] = frozenset()) -> Views:
     """Render everything there is to see of an issue; what can't be rendered is told as a problem."""
     try:
         with App.load(config) as app:
-            return _views(app, load_draft(app, str(path)), path)
+            return _views(app, load_draft(app, str(path), topics), path)
     except NewsletterError as error:
         problem = Problem(str(path), 1, 1, Severity.ERROR, "cannot-render", str(error))
         return Views(path.name, "", "", "", "", "", (problem,), 0)

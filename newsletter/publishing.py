@@ -5,7 +5,7 @@ Decides nothing that a policy decides, and refuses to write anything while the i
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from newsletter.model.edition import Edition
 from newsletter.model.issue import Issue
 from newsletter.model.problem import Problem, Severity
 from newsletter.model.subscriber import SubscriberState
+from newsletter.model.topic import topic_key
 from newsletter.render.edition import render_edition
 from newsletter.site import SiteReport, write_site
 from newsletter.store.database import read_clock
@@ -88,9 +89,20 @@ class Published:
         return done and self.audit.holds
 
 
-def load_draft(app: App, name: str) -> Draft:
-    """Read, check and render the issue that `name` (date, slug or file) means. Raises NotFoundError."""
-    return _load_draft(app, find_issue_file(app.settings.issues.folder, name), None)
+def load_draft(app: App, name: str, topics: frozenset[str] = frozenset()) -> Draft:
+    """Read, check and render the issue that `name` (date, slug or file) means. Raises NotFoundError.
+
+    With `topics`, its edition is what readers of these sections get; NewsletterError when they get nothing.
+    """
+    draft = _load_draft(app, find_issue_file(app.settings.issues.folder, name), None)
+    if draft.issue is None or draft.edition is None or not topics:
+        return draft
+    menu = make_menu(app, draft.issue, draft.edition)
+    share = menu.share(topics)
+    if share.reason:
+        there = ", ".join(topic_key(section.title) for section in draft.issue.sections if section.entries)
+        raise NewsletterError(f"{draft.issue.slug}: {share.reason}. It has: {there or 'no section with entries'}.")
+    return replace(draft, edition=menu.render(share.key).edition)
 
 
 def check_issues(app: App, names: Sequence[str], progress: Progress) -> tuple[int, list[Problem]]:
@@ -147,7 +159,7 @@ def publish_issue(
         with app.database.transaction() as connection:
             witness(connection, stored.id)
     waits = mails or (stored.audience is not None and not correct)
-    tally = None if not (waits and send) else _deliver(app, stored, transport, meters, progress)
+    tally = None if not (waits and send) else deliver_edition(app, stored, transport, meters, progress)
     with app.database.read() as connection:
         audit = count_deliveries(connection, stored.id)
         missing = tuple(list_missing_seeds(connection, app.settings.delivery.seeds)) if mails else ()
@@ -184,9 +196,12 @@ def update_site(app: App) -> SiteReport:
         )
 
 
-def mail_test(app: App, name: str, address: str) -> Outcome:
-    """Send an issue to one address outside the ledger, drafts too. Raises as `load_publishable` and `send_test`."""
-    draft = load_draft(app, name)
+def mail_test(app: App, name: str, address: str, topics: frozenset[str] = frozenset()) -> Outcome:
+    """Send an issue, or these sections of it, to one address outside the ledger, drafts too.
+
+    Raises as `load_publishable` and `send_test`.
+    """
+    draft = load_draft(app, name, topics)
     if draft.edition is None:
         raise IssueError(draft.problems)
     # In the outbox a test has a folder of its own: it must not take the place of a reader's mail.
@@ -228,7 +243,8 @@ def _check_wire(issue: Issue, edition: Edition) -> list[Problem]:
     return []
 
 
-def _deliver(app: App, stored: StoredEdition, transport: Transport, meters: Meters, progress: Progress) -> Tally:
+def deliver_edition(app: App, stored: StoredEdition, transport: Transport, meters: Meters, progress: Progress) -> Tally:
+    """Send a published edition to whoever is due now, and tell how far it is. Raises as `send_edition`."""
     with app.database.read() as connection:
         waiting = count_deliveries(connection, stored.id).open
 

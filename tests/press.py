@@ -11,17 +11,22 @@ from pathlib import Path
 from sqlalchemy import update
 
 from newsletter.app import App
+from newsletter.committing import commit_edition, freeze_issue, make_menu
 from newsletter.config import Settings
-from newsletter.model.delivery import Audit, Delivery
+from newsletter.model.delivery import Audit, Delivery, DeliveryState
+from newsletter.model.edition import EditionKind
 from newsletter.model.subscriber import Cadence, NewSubscriber
-from newsletter.publishing import Published, publish_issue
+from newsletter.publishing import Published, load_publishable, publish_issue
+from newsletter.rollups import RolledUp, publish_rollup
 from newsletter.store.database import Database
 from newsletter.store.deliveries import count_deliveries, list_deliveries
 from newsletter.store.editions import load_edition
 from newsletter.store.schema import subscribers
 from newsletter.store.subscribers import add_subscriber, join_topics
+from newsletter.store.variants import load_variant
 
 SECTIONS = ("Agents", "Evaluations", "Safety")
+REASON = "This is why one may want to read number"
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
 
 Papers = Mapping[str, Sequence[int]]
@@ -30,12 +35,9 @@ Papers = Mapping[str, Sequence[int]]
 
 def compose_issue(day: date, papers: Papers, intro: str = "") -> str:
     """Return an issue file; paper 7 is arXiv's 2405.00007."""
+    paper = "### [Paper {0}](https://arxiv.org/abs/2405.{0:05})\n\n**Why?** {1} {0}. And more.\n\n**How?** So."
     sections = [
-        f"## {title}\n\n"
-        + "\n\n".join(
-            f"### [Paper {n}](https://arxiv.org/abs/2405.{n:05})\n\n**Why?** Reason {n}. And more.\n\n**How?** So."
-            for n in numbers
-        )
+        f"## {title}\n\n" + "\n\n".join(paper.format(number, REASON) for number in numbers)
         for title, numbers in papers.items()
     ]
     return f"---\ntitle: Papers of {day}\ndate: {day}\n---\n\n{intro}\n\n" + "\n\n".join(sections) + "\n"
@@ -78,6 +80,9 @@ class Press:
     def publish(self, day: date | str, *, correct: bool = False) -> Published:
         return publish_issue(self.app, str(day), correct=correct, another=False, progress=lambda done, total: None)
 
+    def roll_up(self, kind: EditionKind, day: date) -> RolledUp:
+        return publish_rollup(self.app, kind, day, progress=lambda done, total: None)
+
     def rows(self, slug: str) -> dict[str, Delivery]:
         """Return an edition's rows by the reader's name; it is held that each has one."""
         with self.app.database.read() as connection:
@@ -91,6 +96,28 @@ class Press:
     def _audit(self, edition_id: int) -> Audit:
         with self.app.database.read() as connection:
             return count_deliveries(connection, edition_id)
+
+    def commit(self, day: date) -> str:
+        """Give every reader his row of an issue, without site and mail; return its slug."""
+        issue, edition, _ = load_publishable(self.app, str(day))
+        menu, now = make_menu(self.app, issue, edition), datetime.now(UTC)
+        commit_edition(self.app, freeze_issue(self.app, issue, menu, now), menu, now)
+        return edition.slug
+
+    def given(self, slug: str) -> dict[str, list[int]]:
+        """Return the papers that each reader's row gives him, excluded ones aside."""
+        with self.app.database.read() as connection:
+            stored = load_edition(connection, slug)
+            assert stored
+            found: dict[str, list[int]] = {}
+            for name, row in self.rows(slug).items():
+                if row.state is not DeliveryState.EXCLUDED:
+                    edition = stored.edition
+                    if row.variant:
+                        edition = load_variant(connection, stored.id, edition, row.variant)
+                    found[name] = _list_papers(edition.text)
+                    assert found[name] == _list_papers(edition.html)
+        return found
 
     def mails(self, slug: str) -> dict[str, EmailMessage]:
         """Return the mails of an edition by the reader's name."""
@@ -113,9 +140,11 @@ def text_of(message: EmailMessage, subtype: str = "plain") -> str:
 
 def papers_in(message: EmailMessage) -> list[int]:
     """Return the papers that a mail brings, the same in both of its parts."""
-    found = [
-        [int(number) for number in re.findall(r"\bPaper (\d+)\b", re.sub(r"<div class=\"hidden\".*?</div>", "", text))]
-        for text in (text_of(message), text_of(message, "html"))
-    ]
-    assert found[0] == found[1]
-    return found[0]
+    found = _list_papers(text_of(message))
+    assert found == _list_papers(text_of(message, "html"))
+    return found
+
+
+def _list_papers(text: str) -> list[int]:
+    shown = re.sub(r"<div class=\"hidden\".*?</div>", "", text, flags=re.DOTALL)
+    return [int(number) for number in re.findall(r"\bPaper (\d+)\b", shown)]

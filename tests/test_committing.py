@@ -12,6 +12,7 @@ from newsletter.errors import StoreError
 from newsletter.model.delivery import DeliveryState
 from newsletter.model.subscriber import Cadence
 from newsletter.model.variant import Rendering, VariantKey
+from newsletter.previewing import load_views
 from newsletter.publishing import load_publishable
 from newsletter.store.controls import pause_edition, resume_edition
 from newsletter.store.database import Database
@@ -194,3 +195,16 @@ def test_where_nobody_wants_each_issue_it_is_out_without_mail(tmp_path: Path, da
     done = press.publish(DAY)
     assert done.complete
     assert done.audit.audience == 0
+
+
+def test_a_preview_shows_what_readers_of_some_sections_get(
+    press: Press, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "issues" / f"{DAY}.md"
+    views = load_views(None, path, frozenset({"evaluations"}))
+    assert "Paper 3" in views.mail
+    assert "Paper 1" not in views.mail + views.text
+    assert "Paper 1" in views.page
+    (problem,) = load_views(None, path, frozenset({"safety"})).problems
+    assert problem.message.startswith("2024-05-25: nothing in this issue for: safety. It has: agents, evaluations")

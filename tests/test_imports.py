@@ -49,6 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "indexing": GROUND | {"app", "issues", "render", "store"},
     "committing": GROUND | {"app", "indexing", "render", "store", "mail"},
     "publishing": GROUND | {"app", "committing", "issues", "render", "site", "store", "delivery", "mail", "telling"},
+    "rollups": GROUND | {"app", "committing", "publishing", "issues", "render", "store", "delivery", "mail"},
     "notifying": GROUND | {"app", "delivery", "render"},
     "restoring": GROUND | {"app", "store", "delivery"},
     "previewing": GROUND | {"app", "publishing", "issues", "render", "site", "web"},
@@ -67,6 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"notifying"}
     | {"previewing"}
     | {"publishing"}
+    | {"rollups"}
     | {"restoring"}
     | {"schedule", "delivery", "logs", "systemd"}
     | {"serving"}

@@ -30,6 +30,7 @@ GROUPS: tuple[tuple[str, tuple[CommandLine, ...]], ...] = (
         (
             CommandLine("send-test", "Send an issue to one address, outside the ledger."),
             CommandLine("publish", "Publish an issue to the site, the feeds and every reader."),
+            CommandLine("rollup", "Mail what a week or a month brought, to readers who want it so."),
             CommandLine("status", "Say who got an issue, and prove that nobody was forgotten."),
             CommandLine("serve", "Serve the site, and the pages on which readers join, choose and leave."),
             CommandLine("site", "Write the site and the feeds again, where something changed."),

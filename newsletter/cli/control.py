@@ -13,6 +13,7 @@ from newsletter.cli.terminal import print_json
 from newsletter.cli.words import parse_name
 from newsletter.model.control import ControlChange
 from newsletter.model.delivery import Audit
+from newsletter.model.edition import EditionKind
 from newsletter.store.deliveries import count_deliveries
 from newsletter.store.editions import EditionLine, find_edition
 
@@ -43,6 +44,13 @@ def find_named(app: App, name: str) -> EditionLine:
     """Return the edition that a word on the command line means. Raises NotFoundError and UsageError."""
     with app.database.read() as connection:
         return find_edition(connection, parse_name(name, app.settings))
+
+
+def name_sending(edition: EditionLine) -> str:
+    """Return the command that sends whoever is left of an edition."""
+    if edition.kind is EditionKind.ISSUE:
+        return f"newsletter publish {edition.slug}"
+    return f"newsletter rollup {edition.kind} {edition.issue_date}"
 
 
 def print_ordered(ordered: Ordered, as_json: bool, sentence: str) -> int:

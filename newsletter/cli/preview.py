@@ -10,13 +10,14 @@ import click
 
 from newsletter.app import App
 from newsletter.cli.terminal import short
-from newsletter.cli.words import parse_name
+from newsletter.cli.words import parse_name, parse_topics
 from newsletter.errors import NewsletterError
 
 EPILOG = """\b
 Examples:
   newsletter preview 2024-05-25
   newsletter preview issues/draft.md --port 8123 --no-open
+  newsletter preview 2024-05-25 --topics agents,evaluations     as readers of these sections get it
 """
 
 
@@ -24,8 +25,9 @@ Examples:
 @click.argument("name", metavar="DATE|FILE")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port on 127.0.0.1 (default: a free one).")
 @click.option("--open/--no-open", "opens", default=True, help="Open the browser, or only print the address.")
+@click.option("--topics", default="", metavar="A,B", help="Mail of these sections alone, by heading or key.")
 @click.pass_obj
-def command(config: Path | None, name: str, port: int, opens: bool) -> int:
+def command(config: Path | None, name: str, port: int, opens: bool, topics: str) -> int:
     """Show an issue as light, dark and phone mail, text, feed entry and page, with its problems.
 
     The page reloads as the file, a template or the config is saved. Nothing is published. Ctrl-C ends it.
@@ -37,7 +39,7 @@ def command(config: Path | None, name: str, port: int, opens: bool) -> int:
 
     with App.load(config) as app:
         path = find_issue_file(app.settings.issues.folder, parse_name(name, app.settings))
-        web = make_app(app, path, config)
+        web = make_app(app, path, config, parse_topics(topics))
         listener = _listen(port)
         address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
         click.echo(f"{short(path)} is shown at {address} until you press Ctrl-C.")

@@ -6,8 +6,9 @@ from pathlib import Path
 import click
 
 from newsletter.app import App
+from newsletter.cli.sending import describe_sending, explain_audit
 from newsletter.cli.site import say_untold
-from newsletter.cli.status import format_audit, format_control
+from newsletter.cli.status import format_audit
 from newsletter.cli.terminal import count, print_json, print_problems, short, show_progress
 from newsletter.cli.words import parse_name
 from newsletter.errors import ChangedError, IssueError
@@ -77,37 +78,18 @@ def _report(app: App, done: Published) -> None:
         _line("hub", say_untold(hub))
     _line("mail", _mail(app, done))
     _line("audit", format_audit(done.audit))
-    if done.audit.excluded:
-        _line("", "excluded: nothing in it is for these readers, or they are paused:")
-        _line("", f"newsletter status {done.stored.edition.slug}")
-    if done.audit.unknown:
-        _line("", "unknown: the server's last answer was not heard, so these readers may or may not have it:")
-        _line("", f"newsletter unknown list {done.stored.edition.slug}")
+    for line in explain_audit(done.stored.edition.slug, done.audit):
+        _line("", line)
 
 
 def _mail(app: App, done: Published) -> str:
-    tally, audit = done.tally, done.audit
-    if tally is None and done.stored.revision > 1:
+    if done.tally is None and done.stored.revision > 1:
         return _say_corrected(done)
-    if tally is None:
+    if done.tally is None:
         return "there are no readers yet. Add some (newsletter subscribers add ADDRESS) and publish again to mail them"
-    where = app.settings.smtp.host or f"{short(app.settings.outbox.folder)}/{done.stored.edition.slug}/"
-    text = f"{count(tally.sent, 'mail')} sent now → {where}"
-    if not audit.audience:
-        text = "no reader wants each issue; who reads weekly or monthly gets it then"
-    elif not tally.done and not audit.open:
-        text = f"nobody is left to be mailed; see {where}"
-    if not tally.control.runs:
-        text += f"; {format_control(done.stored.edition.slug, tally.control)}"
-    elif tally.stopped:
-        text += f"; stopped as asked with {audit.queued:,} left, publish again to go on"
-    elif audit.queued:
-        text += f"; {audit.queued:,} are in the hands of another sender"
-    if audit.deferred:
-        text += f"; {audit.deferred:,} put off by their servers, publish again later to go on"
-    if audit.failed:
-        text += f"; {audit.failed:,} refused, newsletter status {done.stored.edition.slug} says why"
-    return text
+    if not done.audit.audience:
+        return "no reader wants each issue; who reads weekly or monthly gets it then"
+    return describe_sending(app, done.stored.edition.slug, done, "publish again")
 
 
 def _say_corrected(done: Published) -> str:

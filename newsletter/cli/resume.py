@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from newsletter.cli.control import Ordered, give_order, print_ordered
+from newsletter.cli.control import Ordered, give_order, name_sending, print_ordered
 from newsletter.cli.terminal import count
 from newsletter.store.controls import resume_edition
 
@@ -34,4 +34,4 @@ def _tell(ordered: Ordered) -> str:
     if not waiting:
         return f"{slug} {done}; nobody waits for it."
     people = f"{count(waiting, 'reader')} {'waits' if waiting == 1 else 'wait'} for it"
-    return f"{slug} {done}; {people}. To send: newsletter publish {slug}"
+    return f"{slug} {done}; {people}. To send: {name_sending(ordered.edition)}"

@@ -6,7 +6,7 @@ import click
 
 from newsletter.app import App
 from newsletter.cli.terminal import print_problems, short
-from newsletter.cli.words import parse_name
+from newsletter.cli.words import parse_name, parse_topics
 from newsletter.errors import IssueError, NewsletterError, UsageError
 from newsletter.mail.address import AddressError, normalise_address
 from newsletter.model.delivery import Accepted, Outcome
@@ -16,14 +16,16 @@ EPILOG = """\b
 Examples:
   newsletter send-test 2024-05-25 you@example.org
   newsletter send-test today you@example.org colleague@example.org
+  newsletter send-test today you@example.org --topics "Agents, Evaluations"     as readers of these sections get it
 """
 
 
 @click.command("send-test", epilog=EPILOG, short_help="Send an issue to one address, outside the ledger.")
 @click.argument("name", metavar="DATE|FILE")
 @click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...")
+@click.option("--topics", default="", metavar="A,B", help="Only these sections, by heading or key: a variant.")
 @click.pass_obj
-def command(config: Path | None, name: str, addresses: tuple[str, ...]) -> int:
+def command(config: Path | None, name: str, addresses: tuple[str, ...], topics: str) -> int:
     """Send an issue, a draft too, to one or more addresses. The subject begins with [Test].
 
     Nothing is published and nobody is counted; the personal links in it name no reader.
@@ -32,7 +34,7 @@ def command(config: Path | None, name: str, addresses: tuple[str, ...]) -> int:
     with App.load(config) as app:
         for address in addresses:
             try:
-                outcome = mail_test(app, parse_name(name, app.settings), address)
+                outcome = mail_test(app, parse_name(name, app.settings), address, parse_topics(topics))
             except IssueError as error:
                 print_problems(error.problems, "text")
                 raise NewsletterError("there is nothing to send yet: mend the errors above.") from None

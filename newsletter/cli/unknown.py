@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from newsletter.app import App
-from newsletter.cli.control import find_named
+from newsletter.cli.control import find_named, name_sending
 from newsletter.cli.status import format_control
 from newsletter.cli.terminal import count, print_json
 from newsletter.errors import UsageError
@@ -77,7 +77,7 @@ def resend(config: Path | None, name: str, addresses: tuple[str, ...], everybody
             moved = resend_unknown(connection, edition.id, datetime.now(UTC), chosen)
             left = len(list_unknown(connection, edition.id))
     stopped = f" But first: it is {format_control(edition.slug, edition.control)}" if not edition.control.runs else ""
-    told = f"queued again. To send: newsletter publish {edition.slug}.{stopped}"
+    told = f"queued again. To send: {name_sending(edition)}.{stopped}"
     return _report(edition, moved, left, "queued", told, as_json)
 
 

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from newsletter.config import Settings
 from newsletter.errors import UsageError
+from newsletter.model.topic import topic_key
 
 OFFSETS = {"yesterday": -1, "today": 0, "tomorrow": 1}
 
@@ -22,6 +23,11 @@ def parse_day(text: str, settings: Settings) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise UsageError(f"{text!r} is not a date. Write it like 2024-05-25, or say today.") from None
+
+
+def parse_topics(text: str) -> frozenset[str]:
+    """Return the keys of topics that are named by key or heading, with commas between; none for everything."""
+    return frozenset(topic_key(name) for name in text.split(",") if name.strip())
 
 
 def _relative_day(text: str, settings: Settings) -> date:

@@ -101,7 +101,7 @@ def _check_sections(issue: Issue, rules: Issues, findings: Findings) -> None:
         place = (section.line, 1)
         if rules.sections and section.title not in rules.sections:
             hint = compose_guess(section.title, rules.sections) or f"Known: {', '.join(rules.sections)}."
-            message = f"{shorten(section.title)!r} is not one of the fixed sections."
+            message = f"{shorten(section.title)!r} is not one of the fixed sections, so no reader can choose it."
             findings.warning(place, "unknown-section", message, hint)
         if section.title in seen:
             message = f"There are two sections {shorten(section.title)!r}; the first is on line {seen[section.title]}."

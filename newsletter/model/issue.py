@@ -6,7 +6,7 @@ Owns the shape only. Reading a file into it is `issues.parse`; showing it is `re
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from urllib.parse import quote
 
@@ -162,3 +162,13 @@ class Issue:
         """Yield every entry in reading order."""
         for section in self.sections:
             yield from section.entries
+
+
+def rename_issue(issue: Issue, slug: str, day: date) -> Issue:
+    """Return an issue under another slug and date; what is known by its place in it goes with it."""
+
+    def name(entry: Entry) -> Entry:
+        return entry if entry.identifier else replace(entry, id=f"{slug}#{entry.anchor}")
+
+    sections = (replace(section, entries=tuple(map(name, section.entries))) for section in issue.sections)
+    return replace(issue, slug=slug, date=day, sections=tuple(sections))

@@ -51,13 +51,14 @@ Reduce = Callable[[VariantKey, frozenset[str]], Share]
 class Allotment:
     """What a publish gives: to each choice of topics, as the ledger writes it, its share; `works` are in the whole.
 
-    With `reduce`, readers get nothing that other mail has brought them: `works` are what is looked for in that.
+    With `reduce`, readers get nothing that other mail has brought them: `candidates` are what is looked for in that.
     By default everybody who has chosen no topics gets the whole, and nothing is planned for anybody else.
     """
 
     works: tuple[str, ...] = ()
     shares: Mapping[str, Share] = field(default_factory=lambda: {"": Share()})
     reduce: Reduce | None = None
+    candidates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ class MailView:
     """A whole mail; strings are plain text unless they are Markup. Addresses are absolute.
 
     `selection` names the sections that its readers chose, when that isn't everything. `issues` are what a roll-up is
-    made from.
+    made from; `brief` says that its entries are titles alone.
     """
 
     subject: str
@@ -122,6 +122,7 @@ class MailView:
     preferences_url: str
     selection: tuple[str, ...] = ()
     issues: tuple[Origin, ...] = ()
+    brief: bool = False
 
 
 class Form(Protocol):

@@ -159,7 +159,7 @@ def publish_edition(
     write_works(connection, edition_id, 0, allotment.works)
     if allotment.reduce:
         keys = {share.key for share in allotment.shares.values()}
-        take_out_repeats(connection, edition_id, now, allotment.works, keys, allotment.reduce)
+        take_out_repeats(connection, edition_id, now, allotment.candidates, keys, allotment.reduce)
     rows = select(func.count()).select_from(deliveries).where(deliveries.c.edition_id == edition_id)
     audience = int(connection.execute(rows).scalar_one())
     changes = {"state": EditionState.PUBLISHED, "audience": audience}
@@ -214,15 +214,13 @@ def list_published(connection: Connection) -> list[PublishedIssue]:
 
     Roll-ups are mail only.
     """
-    columns = (
-        editions.c.slug,
-        editions.c.issue_date,
-        revisions.c.source_hash,
-        editions.c.published_at,
-        editions.c.updated_at,
-    )
-    issues = _newest_first(_current(select(*columns))).where(editions.c.kind == EditionKind.ISSUE)
-    return [PublishedIssue(*row) for row in connection.execute(issues)]
+    return [PublishedIssue(*row) for row in connection.execute(_newest_first(_PUBLISHED))]
+
+
+def list_issues_of(connection: Connection, first: date, last: date) -> list[PublishedIssue]:
+    """Return the issues of these days, both included, newest first; one that was cancelled isn't among them."""
+    days = editions.c.issue_date.between(first, last) & (editions.c.control != ControlState.CANCELLED)
+    return [PublishedIssue(*row) for row in connection.execute(_newest_first(_PUBLISHED).where(days))]
 
 
 def list_editions(connection: Connection, limit: int | None = None) -> list[EditionLine]:
@@ -368,6 +366,17 @@ def _read_line(row: Row[Any]) -> EditionLine:
 def _current(statement: Select[Any]) -> Select[Any]:
     latest = (revisions.c.edition_id == editions.c.id) & (revisions.c.number == editions.c.revision)
     return statement.select_from(editions.join(revisions, latest))
+
+
+_PUBLISHED = _current(
+    select(
+        editions.c.slug,
+        editions.c.issue_date,
+        revisions.c.source_hash,
+        editions.c.published_at,
+        editions.c.updated_at,
+    )
+).where(editions.c.kind == EditionKind.ISSUE)
 
 
 def _newest_first(statement: Select[Any]) -> Select[Any]:

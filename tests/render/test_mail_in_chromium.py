@@ -57,7 +57,7 @@ CONTRASTS = """() => {
 
 
 def find_chromium() -> None:
-    """Skip a test where there is no browser, but never under CI."""
+    """Skip where there is no browser, but never under CI."""
     if not CHROMIUM.exists():
         reason = f"there is no {CHROMIUM} to look at the mail with"
         if os.environ.get("CI") == "true":
