@@ -9,8 +9,8 @@ Examples:
   newsletter scheduler             until Ctrl-C or SIGTERM
   newsletter scheduler --once      look once, and end: for a cron job in its place
 
-When issues are due stands in [schedule]; `newsletter status` shows the next ones. It publishes and decides; mail is
-sent by `newsletter worker`, or run both and the web pages in one: newsletter serve
+When issues are due stands in [schedule]. It publishes and decides; mail is sent by `newsletter worker`. Run both beside
+each other, and `newsletter serve` for the pages.
 """
 
 
@@ -21,7 +21,7 @@ def command(config: Path | None, once: bool) -> int:
     """Publish each issue at its time, hold what has errors, warn, report, keep copies, keep house.
 
     Each day is decided once, whoever comes first: several schedulers, a restart in the middle and clocks that change
-    send nothing twice. What it does stands on standard error, what it decided in `newsletter status`.
+    send nothing twice. What it does and decides stands on standard error, and the editor is told ([alerts] editor).
     """
     from newsletter.cli.running import run_roles
     from newsletter.schedule.ticks import Role
