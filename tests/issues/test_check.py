@@ -64,10 +64,10 @@ def test_any_topic_is_fine_when_the_config_names_none(check: Check) -> None:
 
 def test_a_section_that_is_not_one_of_the_fixed_ones_is_a_warning(check: Check) -> None:
     assert said(check(FINE, rules=Issues(sections=("Paper", "Tools")))) == [
-        f"{P}:5:1: warning: 'Papers' is not one of the fixed sections. Did you mean Paper? [unknown-section]"
+        f"{P}:5:1: warning: 'Papers' is not one of the fixed sections, so no reader can choose it. Did you mean Paper? [unknown-section]"
     ]
     assert said(check(FINE, rules=Issues(sections=("News",)))) == [
-        f"{P}:5:1: warning: 'Papers' is not one of the fixed sections. Known: News. [unknown-section]"
+        f"{P}:5:1: warning: 'Papers' is not one of the fixed sections, so no reader can choose it. Known: News. [unknown-section]"
     ]
 
 
