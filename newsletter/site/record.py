@@ -67,15 +67,6 @@ def parse_record(source: bytes) -> Record | None:
         return None
 
 
-def parse_digests(source: bytes) -> dict[str, str]:
-    """Return the digest of each file's content by path, as far as a record knows it; {} if it can't be trusted."""
-    try:
-        outputs = _read_outputs(json.loads(source))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return {}
-    return {path: digest_of(output) for path, output in outputs.items() if output}
-
-
 def _read_outputs(raw: Any) -> dict[str, str]:
     outputs: dict[str, str] = raw["outputs"]
     right = raw["format"] == FORMAT and all(map(is_safe_path, outputs))

@@ -39,14 +39,13 @@ def gather_sections(ordered: Sequence[Card], configured: Sequence[str], most: in
     """
     places: dict[str, list[Place]] = {}
     headings: dict[str, tuple[str, str]] = {section_key(heading): (heading, "") for heading in configured}
-    issues: dict[str, int] = {}
     for card in reversed(ordered):
         for heading, entries in card.contents:
             key = section_key(heading)
             headings.setdefault(key, (heading, card.language))
-            issues[key] = issues.get(key, 0) + 1
             places.setdefault(key, []).extend([(card, entry) for entry in entries])
-    lasting = {section_key(heading) for heading in configured} | {key for key, count in issues.items() if count > 1}
+    lasting = {section_key(heading) for heading in configured}
+    lasting |= {key for key, found in places.items() if found[0][0] is not found[-1][0]}
     lasting |= {section_key(heading) for card in _first_published(ordered) for heading, _ in card.contents}
     return [_gather(key, *headings[key], places.get(key, []), most) for key in headings if key in lasting]
 

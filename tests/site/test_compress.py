@@ -1,7 +1,6 @@
 """Precompressed variants beside the site's files."""
 
 import gzip
-import json
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.errors import NewsletterError
-from newsletter.site import load_digests
 from newsletter.site.compress import LEAST_BYTES, compress_variants
-from newsletter.site.files import digest, write_file
+from newsletter.site.files import write_file
 
 Ledger = Any
 """The Ledger in conftest.py; a test file can't import it, so it has no name here."""
@@ -119,16 +117,3 @@ def test_a_build_that_stops_between_a_file_and_its_variants_leaves_no_variant_of
     (tmp_path / ".page.html.gz.new").rmdir()
     assert not write_file(tmp_path, "page.html", b"new", (b"new in gzip", b"new in Brotli"))
     assert (tmp_path / "page.html.br").read_bytes() == b"new in Brotli"
-
-
-def test_a_server_learns_what_is_in_each_file(week: Ledger) -> None:
-    files = {path: digest(content) for path, (_, content) in week.files().items()}
-    assert load_digests(week.folder) == files
-    (week.folder / ".build.todo").write_text(json.dumps(["index.html"]))
-    assert load_digests(week.folder) == {path: one for path, one in files.items() if path != "index.html"}
-    (week.folder / ".build.todo").write_text("half of it")
-    assert load_digests(week.folder) == {}
-
-
-def test_a_server_learns_nothing_from_a_folder_without_a_record(tmp_path: Path) -> None:
-    assert load_digests(tmp_path) == {}

@@ -16,7 +16,6 @@ from newsletter.site.record import (
     describe_output,
     digest_of,
     is_made_from,
-    parse_digests,
     parse_record,
     parse_todo,
     render_record,
@@ -97,14 +96,3 @@ def test_an_output_says_what_it_was_made_from_and_what_is_in_it() -> None:
     assert not is_made_from(DOUBTFUL, "")
     assert (digest_of(output), digest_of(DOUBTFUL)) == ("content", "")
     assert (sizes_of(output), sizes_of(DOUBTFUL)) == ([12, 3, 0], [])
-
-
-@given(st.dictionaries(st.sampled_from(["a", "b/c.html"]), OUTPUTS))
-def test_a_record_knows_the_digest_of_every_file_that_is_not_in_doubt(outputs: dict[str, str]) -> None:
-    known = {path: output.split()[1] for path, output in outputs.items() if output}
-    assert parse_digests(render_record(Record(outputs=outputs))) == known
-
-
-@given(st.binary(max_size=60) | JSON.map(lambda raw: json.dumps(raw).encode()))
-def test_what_is_no_record_knows_no_digest(content: bytes) -> None:
-    assert parse_digests(content) == {}

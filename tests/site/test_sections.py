@@ -145,3 +145,9 @@ def test_the_page_about_feeds_names_every_feed_and_leads_to_it(daily: Ledger) ->
     ]
     assert {f"../{address.removeprefix('https://news.example/')}" for address in addresses} < set(links(root))
     assert "feeds/" in links(page(daily, "index.html"))
+
+
+def test_a_heading_that_one_issue_has_twice_has_not_come_up_again() -> None:
+    cards = [card(day, News=1) for day in range(5)]
+    twice = Card(**_fields(card(5)) | {"contents": (*card(5, Once=1).contents, *card(5, **{"Once!": 1}).contents)})
+    assert keys([*cards, twice]) == ["news"]

@@ -1,0 +1,118 @@
+"""The site's pages in a real browser: on the smallest screen and a large one, in the light and in the dark."""
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from playwright.async_api import Page, async_playwright
+
+Ledger = Any
+"""The Ledger in conftest.py; a test file can't import it, so it has no name here."""
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+EXAMPLE = Path(__file__).parents[2] / "issues" / "2024-05-25.md"
+SECTION = "core-research-improving-llms"
+PAGES = {
+    "index": "",
+    "sections": "sections/",
+    "section": f"sections/{SECTION}/",
+    "year": f"sections/{SECTION}/2024/",
+    "feeds": "feeds/",
+    "issue": "issues/2024-05-25/",
+    "paper": "papers/arxiv-2405.16325/",
+    "archive": "archive/2024/",
+}
+PAPERS: dict[Literal["light", "dark"], str] = {"light": "rgb(255, 254, 251)", "dark": "rgb(27, 26, 24)"}
+WIDE = "https://a-rather-long-name.of-a-newsletter.with-many-subdomains.example/and/a/path/of/its/own"
+
+CONTRASTS = """() => {
+  const parse = text => text.match(/[\\d.]+/g).map(Number);
+  const luminance = colour => {
+    const linear = part => part <= .04045 ? part / 12.92 : ((part + .055) / 1.055) ** 2.4;
+    const [r, g, b] = colour.slice(0, 3).map(part => linear(part / 255));
+    return .2126 * r + .7152 * g + .0722 * b;
+  };
+  const ground = element => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = parse(getComputedStyle(at).backgroundColor);
+      if (colour.length === 3 || colour[3] > 0) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const ratios = [];
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement;
+    if (!walker.currentNode.data.trim() || !element.offsetParent) continue;
+    const pair = [luminance(parse(getComputedStyle(element).color)), luminance(ground(element))].sort((a, b) => b - a);
+    ratios.push([(pair[0] + .05) / (pair[1] + .05), walker.currentNode.data]);
+  }
+  return ratios;
+}"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, make_ledger: Callable[[Path], Ledger]) -> Path:
+    """The example issue, three times over, on a site with a long address."""
+    if not CHROMIUM.exists():
+        reason = f"there is no {CHROMIUM} to look at the site with"
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{reason}, and CI must look")
+        pytest.skip(reason)
+    ledger = make_ledger(tmp_path_factory.mktemp("looked-at") / "public")
+    publication = ledger.settings.publication.model_copy(update={"url": WIDE})
+    short = ledger.settings.site.model_copy(update={"section_papers": 5})
+    ledger.settings = ledger.settings.model_copy(update={"publication": publication, "site": short})
+    source = EXAMPLE.read_text(encoding="utf-8")
+    for n in range(3):
+        day = date(2024, 5, 25) - timedelta(days=n)
+        ledger.publish(day, source=source.replace("2024-05-25", str(day)).replace("2405.16", f"2405.{16 - n}"))
+    ledger.build()
+    return Path(ledger.folder)
+
+
+@asynccontextmanager
+async def shown(site: Path, path: str, width: int, scheme: Literal["light", "dark"] = "light") -> AsyncIterator[Page]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        try:
+            page = await browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+            await page.goto(f"file://{site}/{path}index.html")
+            yield page
+        finally:
+            await browser.close()
+
+
+@pytest.mark.parametrize("name", PAGES)
+async def test_a_page_fits_every_screen_and_can_be_read_in_both_palettes(site: Path, name: str) -> None:
+    for scheme, paper in PAPERS.items():
+        async with shown(site, PAGES[name], 320, scheme) as page:
+            for width in (320, 1200):
+                await page.set_viewport_size({"width": width, "height": 800})
+                assert await page.evaluate("document.documentElement.scrollWidth") == width, (name, width)
+            assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == paper
+            ratios: list[tuple[float, str]] = await page.evaluate(CONTRASTS)
+            assert len(ratios) > 20
+            assert [(ratio, text) for ratio, text in ratios if ratio < 4.5] == []
+
+
+async def test_one_click_marks_the_whole_address_of_a_feed_and_nothing_else(site: Path) -> None:
+    async with shown(site, PAGES["feeds"], 320) as page:
+        for address in (f"{WIDE}/feed.xml", f"{WIDE}/papers/atom.xml", f"{WIDE}/sections/{SECTION}/feed.json"):
+            await page.locator("code", has_text=address).click()
+            assert await page.evaluate("getSelection().toString()") == address
+
+
+async def test_every_link_of_the_page_about_feeds_is_reached_by_keyboard(site: Path) -> None:
+    async with shown(site, PAGES["feeds"], 1200) as page:
+        count = await page.locator("main a").count()
+        reached = set()
+        for _ in range(count + 12):
+            await page.keyboard.press("Tab")
+            reached.add(await page.evaluate("document.activeElement.closest('main') && document.activeElement.href"))
+        assert len(reached - {None}) == count > 15
