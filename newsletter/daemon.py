@@ -12,6 +12,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
@@ -38,9 +39,34 @@ class _Server(uvicorn.Server):
         yield
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One application, and where it listens."""
+
+    service: Service
+    web: Web
+    listener: socket.socket
+
+
 def run_daemon(service: Service, web: Web, listener: socket.socket, jobs: Sequence[Job]) -> None:
     """Serve, and run jobs, until a signal comes. Raises what a job raised."""
-    config = uvicorn.Config(
+    run_doors([Door(service, web, listener)], jobs)
+
+
+def run_doors(doors: Sequence[Door], jobs: Sequence[Job]) -> None:
+    """Serve several applications in one process, and run jobs, until a signal comes. Raises what a job raised."""
+    configs = [_configure(door.service, door.web) for door in doors]
+    servers = [(_Server(config), door.listener) for config, door in zip(configs, doors, strict=True)]
+    try:
+        with asyncio.Runner(loop_factory=configs[0].get_loop_factory()) as runner:
+            runner.run(_run(servers, jobs))
+    finally:
+        for door in doors:
+            door.service.gate.flush()
+
+
+def _configure(service: Service, web: Web) -> uvicorn.Config:
+    return uvicorn.Config(
         service.app,
         http=make_protocol(service.files, service.gate, web.request_seconds, web.keep_alive_seconds),
         ws="none",
@@ -54,11 +80,6 @@ def run_daemon(service: Service, web: Web, listener: socket.socket, jobs: Sequen
         timeout_keep_alive=web.keep_alive_seconds,
         timeout_graceful_shutdown=max(1, round(web.drain_seconds)),
     )
-    try:
-        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-            runner.run(_run(_Server(config), listener, jobs))
-    finally:
-        service.gate.flush()
 
 
 async def run_every(
@@ -96,7 +117,7 @@ def run_workers(count: int, work: Callable[[], None]) -> int:
         return 1 if flock.failed else 0
 
 
-async def _run(server: _Server, listener: socket.socket, jobs: Sequence[Job]) -> None:
+async def _run(servers: Sequence[tuple[_Server, socket.socket]], jobs: Sequence[Job]) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -104,17 +125,19 @@ async def _run(server: _Server, listener: socket.socket, jobs: Sequence[Job]) ->
         if stopping.is_set():
             os._exit(INTERRUPTED)
         stopping.set()
-        server.handle_exit(number, None)
+        for server, _ in servers:
+            server.handle_exit(number, None)
 
     for number in _SIGNALS:
         loop.add_signal_handler(number, stop, number)
     running = [asyncio.create_task(job(stopping)) for job in jobs]
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    serving = [asyncio.create_task(server.serve(sockets=[listener])) for server, listener in servers]
     try:
-        done, _ = await asyncio.wait([serving, *running], return_when=asyncio.FIRST_EXCEPTION)
+        done, _ = await asyncio.wait([*serving, *running], return_when=asyncio.FIRST_EXCEPTION)
         if any(task.exception() for task in done):
-            server.should_exit = True
-        await serving
+            for server, _ in servers:
+                server.should_exit = True
+        await asyncio.gather(*serving)
     finally:
         stopping.set()
         results = await asyncio.gather(*running, return_exceptions=True)

@@ -13,7 +13,7 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 from newsletter.app import App
-from newsletter.committing import Menu, commit_edition
+from newsletter.committing import Menu, Witness, commit_edition, no_witness
 from newsletter.delivery.desk import Tally
 from newsletter.delivery.publish import make_meters, open_transport
 from newsletter.errors import NewsletterError, UsageError
@@ -84,8 +84,11 @@ def publish_rollup(app: App, kind: EditionKind, day: date, *, progress: Progress
         return RolledUp(period, "", stored, count_deliveries(connection, stored.id), tally)
 
 
-def commit_rollup(app: App, period: Period, now: datetime) -> StoredEdition | str:
-    """Compile, freeze and commit a roll-up that isn't published yet; or return why there is none."""
+def commit_rollup(app: App, period: Period, now: datetime, witness: Witness = no_witness) -> StoredEdition | str:
+    """Compile, freeze and commit a roll-up that isn't published yet; or return why there is none.
+
+    Raises what the witness raises, who is asked in the transaction of the commit.
+    """
     with app.database.read() as connection:
         if not count_due(connection, period.kind.cadence):
             return f"no reader wants a {period.kind} roll-up"
@@ -96,7 +99,7 @@ def commit_rollup(app: App, period: Period, now: datetime) -> StoredEdition | st
     encode_edition(menu.whole, now)
     with app.database.transaction() as connection:
         stored = freeze_edition(connection, menu.whole, contents.source, now, period.kind)
-    commit_edition(app, stored, menu, now)
+    commit_edition(app, stored, menu, now, witness)
     return stored
 
 

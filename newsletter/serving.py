@@ -2,22 +2,25 @@
 
 import asyncio
 import logging
+import threading
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from newsletter.app import App
-from newsletter.bounces.alarms import raise_alarms
 from newsletter.bounces.listener import listen, make_recipient_check
-from newsletter.bounces.poll import poll_bounces
 from newsletter.daemon import Job, run_every
 from newsletter.errors import NewsletterError
 from newsletter.indexing import update_index
 from newsletter.notifying import send_notices
 from newsletter.publishing import update_site
 from newsletter.render.edition import sender_of
+from newsletter.schedule.posts import Post
+from newsletter.schedule.running import run_posts
+from newsletter.schedule.ticks import Role
 from newsletter.site import make_frame
+from newsletter.systemd import READY, STOPPING, Pulse, load_watchdog, notify
 from newsletter.web.gate import Gate, WriteLog
 from newsletter.web.service import Service, make_service
 from newsletter.web.visit import House
@@ -93,27 +96,39 @@ def open_served(app: App, write_log: WriteLog | None) -> Served:
     return Served(service, (send_letters, write_lines, *_make_intake_jobs(app)))
 
 
-def _make_intake_jobs(app: App) -> list[Job]:
-    """Return what takes in mail that comes back: a look into the mailboxes every minute, and a door for an MTA."""
-    rules, sender = app.settings.bounces, sender_of(app.settings)
+def make_schedule_job(posts: Sequence[Post]) -> Job:
+    """Return what publishes at the time and sends what is due, for as long as the server lives (`schedule.running`).
 
-    async def look(stopping: asyncio.Event) -> None:
-        await run_every(INTAKE_SECONDS, lambda: _take_in(app), stopping)
+    Letters are sent by the server itself, which knows at once when there is one. While the ticks go round, systemd is
+    told that all is well.
+    """
+
+    async def run(stopping: asyncio.Event) -> None:
+        stop, every = threading.Event(), load_watchdog()
+        beat = Pulse(every, notify)
+        roles = tuple(Role)
+        work = asyncio.create_task(asyncio.to_thread(run_posts, posts, roles, stop, beat, ("notices",)))
+        asked = asyncio.ensure_future(stopping.wait())
+        notify(READY)
+        await asyncio.wait([work, asked], return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        if stopping.is_set():
+            notify(STOPPING)
+        stop.set()
+        await work
+
+    return run
+
+
+def _make_intake_jobs(app: App) -> list[Job]:
+    """Return the door for an MTA that hands over mail that comes back; mailboxes are looked into by the schedule."""
+    rules, sender = app.settings.bounces, sender_of(app.settings)
 
     async def answer_the_door(stopping: asyncio.Event) -> None:
         ours = make_recipient_check(sender.bounce_domain, sender.unsubscribe_address)
         await listen(app.intake, ours, rules.listen, rules.listen_protocol, stopping)
 
-    return [look, answer_the_door] if rules.listen else [look]
-
-
-def _take_in(app: App) -> None:
-    """Look for mail that came back, and tell the editor what he must hear; what goes wrong is tried again."""
-    try:
-        poll_bounces(app.intake, app.settings.bounces, app.imap_password)
-        raise_alarms(app.intake, app.settings.alerts.editor, app.settings.publication.language)
-    except NewsletterError as error:
-        _logger.error("Mail that came back can't be taken in: %s", error)
+    return [answer_the_door] if rules.listen else []
 
 
 def fetch_from_amazon(url: str) -> bytes:

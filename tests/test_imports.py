@@ -53,9 +53,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "notifying": GROUND | {"app", "delivery", "render"},
     "restoring": GROUND | {"app", "store", "delivery"},
     "previewing": GROUND | {"app", "publishing", "issues", "render", "site", "web"},
-    "web": GROUND | {"web", "audience", "bounces", "store", "render", "mail", "search", "secret"},
+    "web": GROUND
+    | {"web", "audience", "bounces", "store", "render", "mail", "search", "secret"}
+    | {"watching", "metrics"},
+    "watching": GROUND | {"schedule", "store"},
+    "metrics": {"model", "watching", "__init__"},
     "daemon": GROUND | {"web"},
-    "serving": GROUND | {"app", "bounces", "render", "daemon", "notifying", "publishing", "indexing", "site", "web"},
+    "serving": GROUND
+    | {"app", "bounces", "render", "daemon", "notifying", "publishing", "indexing", "site", "web"}
+    | {"schedule", "systemd"},
     "cli": GROUND
     | {"app"}
     | {"audience"}
@@ -70,7 +76,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"publishing"}
     | {"rollups"}
     | {"restoring"}
-    | {"schedule", "delivery", "logs", "systemd"}
+    | {"schedule", "delivery", "logs", "systemd", "watching"}
     | {"serving"}
     | {"signing"}
     | {"site"}
@@ -106,6 +112,7 @@ ONE_DOOR: dict[str, str | tuple[str, ...]] = {
     "sqlalchemy": "store/",
     "structlog": "logs.py",
     "apscheduler": "schedule/clock.py",
+    "prometheus_client": "metrics.py",
     "alembic": "store/",
     "babel": "render/translation.py",
     "starlette": "web/",

@@ -16,7 +16,7 @@ from newsletter.logs import start_logging
 from newsletter.schedule.posts import Post
 from newsletter.schedule.running import run_once, run_posts
 from newsletter.schedule.ticks import Role
-from newsletter.systemd import ALIVE, READY, STOPPING, load_watchdog, notify
+from newsletter.systemd import READY, STOPPING, Pulse, load_watchdog, notify
 
 INTERRUPTED = 130
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -34,7 +34,7 @@ def run_roles(config: Path | None, roles: Collection[Role], *, once: bool) -> in
         click.echo(f"{' and '.join(roles).capitalize()} of {names} until Ctrl-C.", err=True)
         with stop_on_signals() as stop:
             notify(READY)
-            in_order = run_posts(posts, roles, stop, pet_watchdog())
+            in_order = run_posts(posts, roles, stop, Pulse(load_watchdog()))
     if not in_order:
         os._exit(1)  # a thread that doesn't end would keep the process from ending, too
     return 0
@@ -67,22 +67,3 @@ def stop_on_signals() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def pet_watchdog() -> "_Watchdog":
-    """Return what tells systemd that all is well, as often as it wants to hear it."""
-    return _Watchdog(load_watchdog())
-
-
-class _Watchdog:
-    """Called every second, it tells systemd every so many."""
-
-    def __init__(self, every: float | None) -> None:
-        self._every = every
-        self._calls = 0
-
-    def __call__(self) -> None:
-        self._calls += 1
-        if self._every and self._calls >= self._every:
-            self._calls = 0
-            notify(ALIVE)

@@ -1,18 +1,19 @@
 """`newsletter serve`: the site, and the pages on which readers join, choose and leave."""
 
 import errno
-import logging
 import os
 import socket
 import stat
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
 from newsletter.app import App
-from newsletter.config import Settings, Web
+from newsletter.config import Settings, Web, load_publications
 from newsletter.errors import NewsletterError
+from newsletter.logs import start_logging
 
 EPILOG = """\b
 Examples:
@@ -32,8 +33,9 @@ BACKLOG = 2048
 def command(config: Path | None, host: str | None, port: int | None, print_nginx: bool) -> int:
     """Serve the site with its feeds, and the pages on which readers join, confirm, choose, search and leave.
 
-    Sends the mails that ask them to confirm, too. The access log goes to standard output, everything else to standard
-    error. Put a server that speaks TLS before it. Ctrl-C or SIGTERM ends it in good order.
+    Does what `newsletter scheduler` and `newsletter worker` do, too: it publishes at the time in [schedule], and sends.
+    The access log goes to standard output, everything else to standard error. Put a server that speaks TLS before it.
+    Ctrl-C or SIGTERM ends it in good order.
     """
     given: dict[str, object] = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     if given:
@@ -45,33 +47,46 @@ def command(config: Path | None, host: str | None, port: int | None, print_nginx
 
         click.echo(compose_nginx(settings), nl=False)
         return 0
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="newsletter: %(message)s")
-    return _serve(settings)
+    start_logging(settings.log.form, settings.log.level, addresses=settings.log.addresses)
+    publications = load_publications(config) if settings.serve.publications else [settings]
+    return _serve(publications, settings.web.workers)
 
 
-def _serve(settings: Settings) -> int:
+def _serve(publications: list[Settings], workers: int) -> int:
     from newsletter.daemon import run_workers
 
-    web = settings.web
-    with _listen(web) as listener:
-        click.echo(f"Serving {settings.publication.title} at {_name(web, listener)} until Ctrl-C.", err=True)
+    with ExitStack() as listeners:
+        doors = [(settings, listeners.enter_context(_listen(settings.web))) for settings in publications]
+        for settings, listener in doors:
+            where = _name(settings.web, listener)
+            click.echo(f"Serving {settings.publication.title} at {where} until Ctrl-C.", err=True)
 
         def work() -> None:
-            _work(settings, listener)
+            _work(doors)
 
-        if web.workers > 1:
-            return run_workers(web.workers, work)
+        if workers > 1:
+            return run_workers(workers, work)
         work()
         return 0
 
 
-def _work(settings: Settings, listener: socket.socket) -> None:
-    from newsletter.daemon import run_daemon
-    from newsletter.serving import open_served
+def _work(doors: list[tuple[Settings, socket.socket]]) -> None:
+    from newsletter.daemon import Door, Job, run_doors
+    from newsletter.delivery.brake import Brake
+    from newsletter.schedule.posts import Post
+    from newsletter.serving import make_schedule_job, open_served
 
-    with App(settings) as app:
-        served = open_served(app, _write_log if settings.web.access_log else None)
-        run_daemon(served.service, settings.web, listener, served.jobs)
+    with ExitStack() as apps:
+        opened: list[Door] = []
+        jobs: list[Job] = []
+        posts: list[Post] = []
+        for settings, listener in doors:
+            app = apps.enter_context(App(settings))
+            served = open_served(app, _write_log if settings.web.access_log else None)
+            opened.append(Door(served.service, settings.web, listener))
+            jobs += served.jobs
+            posts.append(Post(app, Brake()))
+        run_doors(opened, [*jobs, make_schedule_job(posts)])
 
 
 def _write_log(lines: str) -> None:

@@ -1,11 +1,13 @@
 """`newsletter status`: say who got an issue, and prove that nobody was forgotten."""
 
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
 
 from newsletter.app import App
+from newsletter.cli.overview import load_overviews, print_overviews, watch_overviews
 from newsletter.cli.terminal import print_json
 from newsletter.cli.words import parse_name
 from newsletter.errors import NotFoundError, UsageError
@@ -17,7 +19,8 @@ from newsletter.store.editions import EditionLine, list_editions, list_named
 
 EPILOG = """\b
 Examples:
-  newsletter status                 the newest editions
+  newsletter status                 what comes next, what is under way, what needs you, the newest editions
+  newsletter status --watch         the same, again every second
   newsletter status 2024-05-25      one edition, with the servers' reasons and why readers are excluded
   newsletter status weekly-2024-W21 what a week brought (newsletter rollup)
   newsletter status 2024-05-25 --list failed      who, and what their servers said
@@ -46,9 +49,10 @@ class _Line:
     type=click.Choice([state.value for state in DeliveryState]),
     help="List the readers in a state, one a line.",
 )
+@click.option("--watch", is_flag=True, help="Show it again every second, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
-def command(config: Path | None, name: str | None, limit: int, listed: str | None, as_json: bool) -> int:
+def command(config: Path | None, name: str | None, limit: int, listed: str | None, watch: bool, as_json: bool) -> int:
     """Say for each edition where every reader due at publish stands.
 
     audience = sent + queued + deferred + failed + cancelled + unknown + excluded, at any time. An unknown reader's
@@ -57,15 +61,29 @@ def command(config: Path | None, name: str | None, limit: int, listed: str | Non
     """
     if listed and not name:
         raise UsageError("--list goes with the DATE of an issue.")
+    if watch:
+        _refuse_what_cannot_be_watched(name, as_json)
+        return watch_overviews(config)
     with App.load(config) as app:
         lines = _load(app, parse_name(name, app.settings) if name else None, limit)
         if listed:
             return _list(app, lines, DeliveryState(listed), as_json)
+    holds = all(line.audit.holds for line in lines)
+    overviews = [] if name else load_overviews(config)
     if as_json:
-        print_json({"editions": [_plain(line) for line in lines], "holds": all(line.audit.holds for line in lines)})
+        shown = {} if name else {"publications": [asdict(view) for view in overviews]}
+        print_json({"editions": [_plain(line) for line in lines], "holds": holds, **shown})
     else:
+        print_overviews(overviews)
         _print(lines)
-    return 0 if all(line.audit.holds for line in lines) else 1
+    return 0 if holds else 1
+
+
+def _refuse_what_cannot_be_watched(name: str | None, as_json: bool) -> None:
+    if name or as_json:
+        raise UsageError("--watch shows everything that is under way; leave out the rest.")
+    if not sys.stdout.isatty():
+        raise UsageError("--watch draws on a terminal, and this is none. `newsletter status --json` is for machines.")
 
 
 def _load(app: App, name: str | None, limit: int) -> list[_Line]:

@@ -79,6 +79,10 @@ class Web(Table):
     image_hosts: tuple[Origin, ...] = Field(
         (), description="Other sites whose images the pages may show; by default only the site's own are shown."
     )
+    watchers: tuple[Network, ...] = Field(
+        ("127.0.0.0/8", "::1/128"),
+        description="Addresses or networks that may read /metrics, and why /readyz says no.",
+    )
     hsts_days: int = Field(
         365,
         ge=0,

@@ -43,6 +43,13 @@ class Press:
     ended_at: datetime | None
 
 
+def compose_command(slot: Slot) -> str:
+    """Return the command that publishes what a slot is for."""
+    if slot.key.kind is EditionKind.ISSUE:
+        return f"newsletter publish {slot.key.day}"
+    return f"newsletter rollup {slot.key.kind} {slot.key.day - timedelta(days=1)}"
+
+
 def digest_slot(slot: Slot) -> str:
     """Return what changes whenever there is something new to tell of a slot."""
     return hashlib.sha256("\n".join((slot.state, slot.why, slot.detail)).encode()).hexdigest()[:16]
@@ -67,9 +74,7 @@ def compose_held(slot: Slot, now: datetime, zone: ZoneInfo, grace: timedelta) ->
     until = slot.due_at + grace
     subject = f"{slot.key}: held, {_WHY[slot.why]}"
     if slot.why is Why.LATE:
-        way_out = f"It is too late for it to go out by itself. To send it: newsletter publish {slot.key.day}"
-        if slot.key.kind is not EditionKind.ISSUE:
-            way_out = f"It is too late for it to go out by itself. To send it: newsletter rollup {slot.key.kind}"
+        way_out = f"It is too late for it to go out by itself. To send it: {compose_command(slot)}"
         body = (
             f"It was due at {_moment(slot.due_at, zone)}, {describe_lateness(slot, now)} ago.\n\n{slot.detail}".strip()
         )

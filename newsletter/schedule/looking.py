@@ -16,10 +16,11 @@ from newsletter.errors import NewsletterError
 from newsletter.issues.folder import list_clashing_files, list_issues_of, show_path
 from newsletter.model.edition import EditionKind
 from newsletter.model.problem import Severity
+from newsletter.model.rollup import Period, period_of
 from newsletter.model.slot import Slot, SlotKey, Why
 from newsletter.publishing import Draft, load_draft
 from newsletter.schedule.policy import Absent, Faulty, Findings, Out, Ready, list_problems
-from newsletter.store.editions import EditionLine, EditionState, list_editions_of
+from newsletter.store.editions import EditionLine, EditionState, list_editions_of, list_named
 
 BELIEVED: Final = timedelta(minutes=1)
 
@@ -54,7 +55,10 @@ class Looks:
 
     def _list_published(self, key: SlotKey) -> list[EditionLine]:
         with self.app.database.read() as connection:
-            lines = list_editions_of(connection, key.kind, key.day)
+            if key.kind is EditionKind.ISSUE:
+                lines = list_editions_of(connection, key.kind, key.day)
+            else:
+                lines = [line for line in list_named(connection, period_before(key).slug) if line.kind is key.kind]
         return [line for line in lines if line.state is EditionState.PUBLISHED]
 
     def _remember(self, key: SlotKey, path: Path, editions: list[EditionLine]) -> Findings:
@@ -67,6 +71,11 @@ class Looks:
         findings = check_file(self.app, path, editions)
         self._known[key] = (sign, now, findings)
         return findings
+
+
+def period_before(key: SlotKey) -> Period:
+    """Return the week or month that a roll-up's slot is about: the one that holds the day before."""
+    return period_of(key.kind, key.day - timedelta(days=1))
 
 
 def check_file(app: App, path: Path, editions: list[EditionLine]) -> Findings:

@@ -21,7 +21,11 @@ PLANNED = "planned"
 
 def load_calendar(settings: Settings) -> Calendar:
     """Return a publication's calendar."""
-    timetables: dict[EditionKind, Timetable | None] = {EditionKind.ISSUE: settings.schedule.timetable}
+    timetables: dict[EditionKind, Timetable | None] = {
+        EditionKind.ISSUE: settings.schedule.timetable,
+        EditionKind.WEEKLY: settings.rollups.weekly_timetable,
+        EditionKind.MONTHLY: settings.rollups.monthly_timetable,
+    }
     zone = load_zone(settings.publication.time_zone)
     return Calendar(zone, {kind: timetable for kind, timetable in timetables.items() if timetable})
 

@@ -3,6 +3,7 @@
 The wiring of the schedule: what is a port in `deciding` and `delivering` becomes the real press and the real sender.
 """
 
+import os
 import secrets
 from collections.abc import Callable
 from datetime import datetime
@@ -12,18 +13,22 @@ from newsletter.app import App
 from newsletter.committing import Witness
 from newsletter.delivery.brake import Brake
 from newsletter.delivery.owner import is_dead_owner, load_owner
+from newsletter.delivery.publish import open_transport
 from newsletter.delivery.recovery import name_ledger
 from newsletter.issues.folder import list_issues_of
+from newsletter.model.edition import EditionKind
 from newsletter.model.slot import SlotKey
 from newsletter.publishing import publish_issue
+from newsletter.rollups import commit_rollup
 from newsletter.schedule.calendar import Calendar
 from newsletter.schedule.deciding import NothingToSend, SlotDesk
 from newsletter.schedule.delivering import Sender, make_send
-from newsletter.schedule.looking import Looks
+from newsletter.schedule.looking import Looks, period_before
 from newsletter.schedule.planning import load_calendar
 from newsletter.schedule.policy import NO_ISSUE
 from newsletter.schedule.telling import Teller
 from newsletter.store.database import read_clock
+from newsletter.store.editions import load_edition
 
 
 class Post:
@@ -66,6 +71,25 @@ class Post:
 
     def _publish(self, key: SlotKey, witness: Witness) -> None:
         """Publish what a slot is for, and leave sending it to whoever delivers."""
+        if key.kind is EditionKind.ISSUE:
+            self._publish_issue(key, witness)
+        else:
+            self._publish_rollup(key, witness)
+
+    def _publish_rollup(self, key: SlotKey, witness: Witness) -> None:
+        period = period_before(key)
+        open_transport(self.app.settings, os.environ, period.slug)  # a missing password is found now
+        with self.app.database.read() as connection:
+            stored = load_edition(connection, period.slug)
+        if stored and stored.audience is not None:
+            with self.app.database.transaction() as connection:
+                witness(connection, stored.id)
+            return
+        made = commit_rollup(self.app, period, self.clock(), witness)
+        if isinstance(made, str):
+            raise NothingToSend(f"{made[0].upper()}{made[1:]}.")
+
+    def _publish_issue(self, key: SlotKey, witness: Witness) -> None:
         files = list_issues_of(self.app.settings.issues.folder, key.day)
         if not files:
             raise NothingToSend(NO_ISSUE)

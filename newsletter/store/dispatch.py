@@ -50,6 +50,18 @@ def list_halted_editions(connection: Connection) -> list[int]:
     return list(connection.execute(select(editions.c.id).where(editions.c.control == "halted")).scalars())
 
 
+def list_unknown_editions(connection: Connection) -> list[tuple[str, int]]:
+    """Return the slug of each edition with readers who may or may not have it, and how many, newest first."""
+    statement = (
+        select(editions.c.slug, func.count())
+        .select_from(deliveries.join(editions, editions.c.id == deliveries.c.edition_id))
+        .where(_is("unknown"))
+        .group_by(editions.c.id, editions.c.slug)
+        .order_by(editions.c.id.desc())
+    )
+    return [(slug, count) for slug, count in connection.execute(statement)]
+
+
 def last_settled_at(connection: Connection, edition_id: int) -> datetime | None:
     """Return when the last answer of an edition came that was final."""
     statement = select(func.max(deliveries.c.settled_at)).where(deliveries.c.edition_id == edition_id)

@@ -236,6 +236,14 @@ def load_line(connection: Connection, edition_id: int) -> EditionLine:
     return _read_line(row)
 
 
+def load_slug_line(connection: Connection, slug: str) -> EditionLine:
+    """Return the edition with this slug without its contents. Raises NotFoundError."""
+    row = connection.execute(select(*_LINE).where(editions.c.slug == slug)).one_or_none()
+    if row is None:
+        raise NotFoundError(f"{slug} was never published.")
+    return _read_line(row)
+
+
 def list_editions_of(connection: Connection, kind: str, day: date) -> list[EditionLine]:
     """Return the editions of a kind and a date."""
     statement = select(*_LINE).where(editions.c.kind == kind, editions.c.issue_date == day)

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route, Router
 
 from newsletter.model.edition import TOKEN_WIDTH
-from newsletter.web import api, confirm, hooks, join, leave, preferences, search
+from newsletter.web import api, confirm, hooks, join, leave, preferences, search, watch
 from newsletter.web.files import Files
 from newsletter.web.gate import Gate
 from newsletter.web.guard import Guard
@@ -29,6 +29,9 @@ ACTIONS: Mapping[str, Mapping[str, Action]] = {
     "/api/search": {"GET": search.find_works},
     "/api/join": {"POST": api.take_wish, "OPTIONS": api.allow_other_sites},
     "/api/openapi.json": {"GET": api.show_openapi},
+    "/healthz": {"GET": watch.show_health},
+    "/readyz": {"GET": watch.show_readiness},
+    "/metrics": {"GET": watch.show_metrics},
     "/hooks/ses": {"POST": hooks.take_ses},
     "/hooks/postmark": {"POST": hooks.take_postmark},
     "/hooks/sendgrid": {"POST": hooks.take_sendgrid},

@@ -1,0 +1,131 @@
+"""What `status` shows first: what comes next, what is under way, and what needs a human."""
+
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import click
+
+from newsletter.app import App
+from newsletter.config import load_publications
+from newsletter.model.slot import Plan, Slot, SlotState
+from newsletter.watching import Moving, Need, Overview, load_overview
+
+BAR = 30
+REFRESH = 1.0
+_COLOURS = {
+    SlotState.DUE: "cyan",
+    SlotState.HELD: "yellow",
+    SlotState.PUBLISHED: "green",
+    SlotState.SKIPPED: "white",
+    SlotState.MISSED: "red",
+}
+
+
+def load_overviews(config: Path | None) -> list[Overview]:
+    """Return what there is to see of every publication of a config. Raises ConfigError and StoreError."""
+    views = []
+    for settings in load_publications(config):
+        with App(settings) as app:
+            views.append(load_overview(settings, app.database, datetime.now(UTC)))
+    return views
+
+
+def print_overviews(views: Sequence[Overview]) -> None:
+    """Print them, where there is anything to say."""
+    for view in views:
+        lines = list(_describe(view))
+        if lines:
+            click.echo(click.style(view.publication, bold=True))
+            click.echo("\n".join(lines))
+            click.echo()
+
+
+def watch_overviews(config: Path | None) -> int:
+    """Draw them on the terminal again and again, until Ctrl-C."""
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    with Live(console=Console(), auto_refresh=False, screen=True) as live:
+        try:
+            while True:
+                live.update(Text.from_ansi(_draw(load_overviews(config))), refresh=True)
+                time.sleep(REFRESH)
+        except KeyboardInterrupt:  # the way it is meant to end
+            return 0
+
+
+def _draw(views: Sequence[Overview]) -> str:
+    parts = []
+    for view in views:
+        recent = [
+            f"  {line.slug:<12} sent {audit.sent:>9,} of {audit.audience:>9,}   deferred {audit.deferred:,}, "
+            f"failed {audit.failed:,}, unknown {audit.unknown:,}"
+            for line, audit in view.recent
+        ]
+        clock = view.now.astimezone(ZoneInfo(view.time_zone))
+        head = f"{click.style(view.publication, bold=True)}   {clock:%Y-%m-%d %H:%M:%S %Z}"
+        parts.append("\n".join([head, *_describe(view), "", *recent]))
+    return "\n\n".join(parts)
+
+
+def _describe(view: Overview) -> Iterator[str]:
+    zone = ZoneInfo(view.time_zone)
+    for plan in view.coming:
+        yield _label("next", f"{plan.key} at {_moment(plan, zone)}, in {format_span(plan.due_at - view.now)}")
+    for slot in view.slots:
+        if slot.due_at <= view.now or slot.state is not SlotState.DUE:
+            yield _label("slot", _describe_slot(slot))
+    for moving in view.moving:
+        yield _label("under way", _describe_moving(moving))
+    for need in view.needs:
+        yield from _describe_need(need)
+
+
+def _describe_slot(slot: Slot) -> str:
+    state = click.style(str(slot.state), fg=_COLOURS[slot.state])
+    return f"{slot.key}  {state}{f', {slot.why}' if slot.why else ''}"
+
+
+def _describe_moving(moving: Moving) -> str:
+    audit = moving.audit
+    done = audit.audience - audit.open
+    share = done / audit.audience if audit.audience else 0.0
+    filled = round(share * BAR)
+    bar = click.style("━" * filled, fg="green") + click.style("━" * (BAR - filled), dim=True)
+    text = f"{moving.edition.slug}  {bar} {done:,} of {audit.audience:,}"
+    if not moving.edition.control.runs:
+        return f"{text}, {click.style(str(moving.edition.control.state), fg='yellow')}"
+    if moving.rate >= 0.1 and audit.queued:
+        left = timedelta(seconds=audit.queued / moving.rate)
+        return f"{text}, {moving.rate:,.1f}/s, {format_span(left)} left"
+    return f"{text}, {audit.deferred:,} put off" if audit.deferred and not audit.queued else text
+
+
+def _describe_need(need: Need) -> Iterator[str]:
+    first, *rest = need.what.splitlines()
+    yield _label("needs you", click.style(first, fg="yellow", bold=True))
+    for line in (*rest, f"→ {need.way_out}"):
+        yield _label("", f"  {line}")
+
+
+def format_span(span: timedelta) -> str:
+    """Return a span as people say it: `3 d 4 h`, `2 h 05 min`, `12 s`."""
+    seconds = max(0, round(span.total_seconds()))
+    days, hours, minutes = seconds // 86_400, seconds // 3600 % 24, seconds // 60 % 60
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min" if minutes else f"{seconds} s"
+
+
+def _moment(plan: Plan, zone: ZoneInfo) -> str:
+    return f"{plan.due_at.astimezone(zone):%Y-%m-%d %H:%M %Z}"
+
+
+def _label(label: str, text: str) -> str:
+    return f"  {click.style(f'{label:<10}', dim=True)} {text}"

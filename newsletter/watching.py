@@ -1,0 +1,170 @@
+"""What there is to see of a publication: slots, editions under way, what needs a human, and whether all is well.
+
+Reads the ledger, changes nothing, and decides nothing; `status`, the web's health pages and the metrics show it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from newsletter.config import Settings
+from newsletter.errors import NewsletterError
+from newsletter.model.delivery import Audit
+from newsletter.model.notice import NoticeState
+from newsletter.model.slot import Plan, Slot, SlotState, Why
+from newsletter.schedule.events import compose_command
+from newsletter.schedule.planning import load_calendar
+from newsletter.store.calls import count_calls
+from newsletter.store.database import Connection, Database
+from newsletter.store.deliveries import count_deliveries
+from newsletter.store.dispatch import (
+    Backlog,
+    count_backlog,
+    count_settled_since,
+    list_halted_editions,
+    list_open_editions,
+    list_unknown_editions,
+)
+from newsletter.store.editions import EditionLine, list_editions, load_line, load_slug_line
+from newsletter.store.fences import list_fenced
+from newsletter.store.marks import load_marks
+from newsletter.store.notices import count_notices
+from newsletter.store.slots import load_slots
+
+STALE: Final = timedelta(minutes=3)
+"""How long a tick may be silent before nobody seems to do it."""
+
+OVERDUE: Final = timedelta(minutes=10)
+"""How long a slot may be undecided after its time."""
+
+RATE_WINDOW: Final = timedelta(seconds=30)
+RECENT: Final = 5
+_AHEAD: Final = timedelta(days=40)
+_BEHIND: Final = timedelta(days=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """An edition that somebody still waits for; `rate` is readers a second, over the last half minute."""
+
+    edition: EditionLine
+    audit: Audit
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Something that needs a human: what, and the command or the place that helps. Lines are kept."""
+
+    what: str
+    way_out: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """One publication at one moment. `coming` are the next instants of its timetables, `slots` the recent ones."""
+
+    publication: str
+    time_zone: str
+    now: datetime
+    slots: Sequence[Slot] = ()
+    coming: Sequence[Plan] = ()
+    moving: Sequence[Moving] = ()
+    recent: Sequence[tuple[EditionLine, Audit]] = ()
+    needs: Sequence[Need] = ()
+    backlog: Backlog | None = None
+    ticks: Mapping[str, datetime] = field(default_factory=dict)
+    notices: Mapping[NoticeState, int] = field(default_factory=dict)
+    calls: Mapping[str, int] = field(default_factory=dict)
+
+
+def load_overview(settings: Settings, database: Database, now: datetime, recent: int = RECENT) -> Overview:
+    """Return what there is to see."""
+    with database.read() as connection:
+        lines = list_editions(connection, recent)
+        ticks = {key.removeprefix("tick:"): mark.at for key, mark in load_marks(connection, "tick:").items()}
+        slots = load_slots(connection, now - _BEHIND)
+        moving = [_load_moving(connection, slug, now) for slug in list_open_editions(connection)]
+        missing = _needs_of_processes(settings, ticks, now)
+        return Overview(
+            publication=settings.publication.title,
+            time_zone=settings.publication.time_zone,
+            now=now,
+            slots=slots,
+            coming=list_coming(settings, slots, now),
+            moving=moving,
+            recent=[(line, count_deliveries(connection, line.id)) for line in lines],
+            needs=[*_needs_of_slots(slots), *_needs_of_editions(connection), *missing],
+            backlog=count_backlog(connection, now),
+            ticks=ticks,
+            notices=count_notices(connection),
+            calls=count_calls(connection),
+        )
+
+
+def list_coming(settings: Settings, slots: Sequence[Slot], now: datetime) -> list[Plan]:
+    """Return the next slot of each timetable: as it was planned, or as it will be."""
+    calendar = load_calendar(settings)
+    planned = {slot.key: slot for slot in slots}
+    first, last = (at.astimezone(calendar.zone).date() for at in (now, now + _AHEAD))
+    coming: dict[str, Plan] = {}
+    for plan in calendar.between(first, last):
+        slot = planned.get(plan.key)
+        if (slot and slot.state is SlotState.DUE) or (not slot and plan.due_at > now):
+            coming.setdefault(plan.key.kind, slot.plan if slot else plan)
+    return list(coming.values())
+
+
+def check_readiness(settings: Settings, database: Database, now: datetime) -> list[str]:
+    """Return why the service isn't ready to do its work; nothing, if it is."""
+    try:
+        with database.read() as connection:
+            slots = load_slots(connection, now - _BEHIND)
+            ticks = {key.removeprefix("tick:"): mark.at for key, mark in load_marks(connection, "tick:").items()}
+    except NewsletterError as error:
+        return [str(error)]
+    problems = [need.what for need in _needs_of_processes(settings, ticks, now)]
+    late = [slot for slot in slots if slot.state is SlotState.DUE and slot.due_at < now - OVERDUE]
+    return problems + [f"{slot.key} was due at {slot.due_at:%Y-%m-%d %H:%M} UTC and is undecided" for slot in late]
+
+
+def _load_moving(connection: Connection, slug: str, now: datetime) -> Moving:
+    line = load_slug_line(connection, slug)
+    recent = count_settled_since(connection, line.id, now - RATE_WINDOW)
+    return Moving(line, count_deliveries(connection, line.id), recent / RATE_WINDOW.total_seconds())
+
+
+def _needs_of_slots(slots: Sequence[Slot]) -> Iterator[Need]:
+    for slot in slots:
+        if slot.state is SlotState.HELD and slot.why is Why.LATE:
+            yield Need(f"{slot.key} is held: too late.", compose_command(slot))
+        elif slot.state is SlotState.HELD:
+            yield Need(f"{slot.key} is held: {slot.why}.\n{slot.detail}", "Mend it, and it goes out by itself.")
+        elif slot.state is SlotState.MISSED:
+            yield Need(f"{slot.key} was given up: too late.", compose_command(slot))
+
+
+def _needs_of_editions(connection: Connection) -> Iterator[Need]:
+    for number in list_halted_editions(connection):
+        line = load_line(connection, number)
+        yield Need(f"{line.slug} has halted: {line.control.reason}", f"newsletter resume {line.slug}")
+    for slug, count in list_unknown_editions(connection):
+        yield Need(f"{slug}: {count:,} may or may not have their mail.", f"newsletter unknown list {slug}")
+    fenced = list_fenced(connection)
+    if fenced:
+        yield Need(
+            f"The database was restored: {', '.join(fenced)} may have been sent before.",
+            "When one of these is published again, its readers are unknown and get no mail.",
+        )
+
+
+def _needs_of_processes(settings: Settings, ticks: Mapping[str, datetime], now: datetime) -> Iterator[Need]:
+    """Say who seems to be missing, where a schedule counts on somebody; a clock that was set back isn't believed."""
+    if settings.schedule.timetable is None:
+        return
+    for tick, command in (("decide", "scheduler"), ("calls", "worker")):
+        seen = ticks.get(tick)
+        if seen is None or abs(now - seen) > STALE:
+            since = f" since {seen:%Y-%m-%d %H:%M} UTC" if seen else ""
+            yield Need(f"No {command} has been at work{since}.", f"newsletter {command}, or: newsletter serve")

@@ -1,0 +1,286 @@
+"""A publication at its post, with the real press and the real sender: from a file to a mail, a report and a call."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from newsletter.app import App
+from newsletter.config import (
+    Alerts,
+    DatabaseSettings,
+    Delivery,
+    Issues,
+    Outbox,
+    Publication,
+    Rollups,
+    Schedule,
+    Secret,
+    Settings,
+    Site,
+)
+from newsletter.delivery.brake import Brake
+from newsletter.model.slot import Slot, SlotState
+from newsletter.model.subscriber import Cadence, NewSubscriber
+from newsletter.publishing import publish_issue
+from newsletter.schedule.posts import Post
+from newsletter.schedule.ticks import TICKS, Role, run_tick
+from newsletter.store.schema import calls, notices
+from newsletter.store.slots import load_slots
+from newsletter.store.subscribers import add_subscribers
+
+EVE = datetime(2024, 5, 24, 12, tzinfo=UTC)  # a Friday
+DUE = datetime(2024, 5, 25, 5, 30, tzinfo=UTC)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+ISSUE = "---\ntitle: Papers of {day}\ndate: {day}\n---\n\n## News\n\n### [A paper of {day}](https://example.org/{day})\n\nIt.\n"
+
+
+class Desk:
+    """An editor's folder, his readers, and a daemon whose clock is ours."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder = folder
+        self.now = EVE
+        (folder / "issues").mkdir()
+        settings = Settings(
+            alerts=Alerts(
+                editor=("editor@example.org",),
+                webhook="https://example.org/hook",
+                heartbeat="https://example.org/beat",
+                webhook_secret=folder / "webhook.secret",
+            ),
+            database=DatabaseSettings(url=url, backups=folder / "backups"),
+            delivery=Delivery(journal=folder / "journal"),
+            issues=Issues(folder=folder / "issues"),
+            outbox=Outbox(folder=folder / "outbox"),
+            publication=Publication(title="Daily", time_zone="Europe/Berlin"),
+            rollups=Rollups(weekly="sun 09:00"),
+            schedule=Schedule(at="07:30"),
+            secret=Secret(file=folder / "newsletter.secret"),
+            site=Site(folder=folder / "public"),
+        )
+        self.app = App(settings)
+        self.post = Post(self.app, Brake(), lambda: self.now)
+
+    def write(self, day: str, text: str = ISSUE, name: str = "") -> Path:
+        path = self.folder / "issues" / f"{name or day}.md"
+        path.write_text(text.format(day=day))
+        return path
+
+    def add(self, *addresses: str, cadence: Cadence = Cadence.EACH) -> None:
+        new = [NewSubscriber(address, cadence=cadence, joined_at=EVE) for address in addresses]
+        with self.app.database.transaction() as connection:
+            add_subscribers(connection, new, EVE)
+
+    def at(self, moment: datetime) -> None:
+        """Do what a daemon does at a moment: every tick but those that talk to the world outside."""
+        self.now = moment
+        for tick in TICKS:
+            if tick.name not in ("notices", "calls", "bounces"):
+                assert run_tick(self.post, tick), tick.name
+
+    def publish_by_hand(self, name: str) -> None:
+        publish_issue(self.app, name, correct=False, another=False, progress=lambda done, total: None)
+
+    def slots(self) -> dict[str, Slot]:
+        with self.app.database.read() as connection:
+            return {str(slot.key): slot for slot in load_slots(connection, EVE)}
+
+    def state(self, key: str = "2024-05-25") -> str:
+        slot = self.slots()[key]
+        return f"{slot.state}: {slot.why}" if slot.why else str(slot.state)
+
+    def mails(self) -> dict[str, int]:
+        """Return how many mails each edition's folder of the outbox has."""
+        found: dict[str, int] = {}
+        for path in (self.folder / "outbox").glob("*/*.eml"):
+            found[path.parent.name] = found.get(path.parent.name, 0) + 1
+        return found
+
+    def told(self) -> list[tuple[str, str]]:
+        """Return subject and text of every mail to the editor."""
+        with self.app.database.read() as connection:
+            rows = connection.execute(select(notices).where(notices.c.kind == "editor").order_by(notices.c.id))
+            return [(row.subject, row.text) for row in rows]
+
+
+@pytest.fixture
+def desk(database_url: str, tmp_path: Path) -> Iterator[Desk]:
+    desk = Desk(tmp_path, database_url)
+    with desk.app:
+        desk.add("a@example.org", "b@example.org")
+        desk.at(EVE)
+        yield desk
+
+
+def test_an_issue_goes_from_its_file_to_readers_site_editor_and_hook(desk: Desk) -> None:
+    desk.write("2024-05-25")
+    desk.at(DUE - MINUTE)
+    assert (desk.state(), desk.mails()) == ("due", {})
+    desk.at(DUE)
+    assert (desk.state(), desk.mails()) == ("published", {"2024-05-25": 2})
+    assert "Papers of 2024-05-25" in (desk.folder / "public/feed.xml").read_text()
+    desk.at(DUE + MINUTE)
+    ((subject, text),) = desk.told()
+    assert subject == "[Daily] 2024-05-25: sent to 2 of 2"
+    assert "https://newsletter.example/issues/2024-05-25/" in text
+    assert "It took 0 s, from 2024-05-25 07:30 CEST." in text
+    with desk.app.database.read() as connection:
+        hook, beat = connection.execute(select(calls).order_by(calls.c.id)).all()
+    assert (hook.kind, hook.key, beat.kind, beat.key) == (
+        "webhook",
+        "report:issue:2024-05-25",
+        "heartbeat",
+        "heartbeat:2024-05-25",
+    )
+    body = json.loads(hook.body)
+    assert (body["type"], body["data"]["sent"], body["data"]["audience"]) == ("sent", 2, 2)
+    assert "@" not in hook.body
+    desk.at(DUE + HOUR)
+    assert (desk.mails(), len(desk.told())) == ({"2024-05-25": 2}, 1)
+
+
+def test_a_day_without_a_file(desk: Desk) -> None:
+    desk.at(DUE - 2 * HOUR)
+    desk.at(DUE)
+    assert (desk.state(), desk.mails()) == ("skipped: no issue", {})
+    assert [subject for subject, _ in desk.told()] == ["[Daily] 2024-05-25: no issue yet, due at 07:30"]
+
+
+def test_a_broken_file_mended_late(desk: Desk) -> None:
+    path = desk.write("2024-05-25", "---\ntitle: T\ndate: 2024-05-25\n---\n\n## News\n\n### [A](notaurl)\n\nText.\n")
+    desk.at(DUE)
+    assert (desk.state(), desk.mails()) == ("held: errors", {})
+    ((subject, text),) = desk.told()
+    assert subject == "[Daily] 2024-05-25: held, the issue has errors"
+    assert "2024-05-25.md:8:" in text
+    assert not (desk.folder / "public").exists()
+    path.write_text(ISSUE.format(day="2024-05-25"))
+    desk.at(DUE + 10 * MINUTE)
+    assert (desk.state(), desk.mails()) == ("published", {"2024-05-25": 2})
+
+
+def test_a_draft_goes_out_when_it_is_none_any_more(desk: Desk) -> None:
+    path = desk.write("2024-05-25", ISSUE.replace("---\n\n## News", "draft: true\n---\n\n## News"))
+    desk.at(DUE)
+    assert desk.state() == "held: draft"
+    assert "2024-05-25.md:4: the issue is a draft" in desk.told()[0][1]
+    path.write_text(ISSUE.format(day="2024-05-25"))
+    desk.at(DUE + 2 * MINUTE)
+    assert desk.state() == "published"
+
+
+def test_a_machine_asleep_over_the_slot(desk: Desk) -> None:
+    desk.write("2024-05-25")
+    desk.at(DUE + 4 * HOUR)
+    assert (desk.state(), desk.mails()) == ("held: late", {})
+    ((subject, text),) = desk.told()
+    assert subject == "[Daily] 2024-05-25: held, it is too late"
+    assert "4 h 00 min ago" in text
+    assert text.endswith("newsletter publish 2024-05-25\n")
+    desk.publish_by_hand("2024-05-25")
+    desk.at(DUE + 5 * HOUR)
+    assert (desk.state(), desk.mails()) == ("published", {"2024-05-25": 2})
+
+
+def test_two_files_of_one_day_are_none_to_choose_from(desk: Desk) -> None:
+    desk.write("2024-05-25", name="2024-05-25-one")
+    desk.write("2024-05-25", ISSUE.replace("Papers", "Other papers"), name="2024-05-25-two")
+    desk.at(DUE)
+    assert desk.state() == "held: errors"
+    assert "2 issues have the date 2024-05-25" in desk.slots()["2024-05-25"].detail
+    (desk.folder / "issues/2024-05-25-one.md").rename(desk.folder / "issues/2024-05-25.md")
+    desk.at(DUE + 2 * MINUTE)
+    assert (desk.state(), desk.mails()) == ("published", {"2024-05-25": 2})
+
+
+def test_what_was_published_by_hand_before_its_time_is_not_sent_again(desk: Desk) -> None:
+    path = desk.write("2024-05-25")
+    desk.publish_by_hand("2024-05-25")
+    path.write_text(path.read_text() + "\nChanged since.\n")
+    (desk.folder / "outbox").rename(desk.folder / "seen")
+    desk.at(DUE)
+    assert (desk.state(), desk.mails()) == ("published", {})
+
+
+def test_a_file_renamed_after_it_was_published_by_hand_is_not_sent_again(desk: Desk) -> None:
+    path = desk.write("2024-05-25", name="2024-05-25-first")
+    desk.publish_by_hand("2024-05-25")
+    path.rename(path.with_name("2024-05-25.md"))
+    desk.at(DUE)
+    assert desk.state() == "held: trouble"
+    assert "was published already, as 2024-05-25-first" in desk.slots()["2024-05-25"].detail
+    assert desk.mails() == {"2024-05-25-first": 2}
+
+
+def test_without_readers_the_site_has_it_and_the_slot_is_done(desk: Desk, tmp_path: Path) -> None:
+    with desk.app.database.transaction() as connection:
+        connection.exec_driver_sql("DELETE FROM consents")
+        connection.exec_driver_sql("DELETE FROM subscribers")
+    desk.write("2024-05-25")
+    desk.at(DUE)
+    assert (desk.state(), desk.mails()) == ("published", {})
+    assert (tmp_path / "public/issues/2024-05-25/index.html").is_file()
+    desk.at(DUE + MINUTE)
+    assert desk.told()[0][0] == "[Daily] 2024-05-25: published, and nobody was due"
+
+
+def test_a_week_is_brought_to_those_who_want_it_so(desk: Desk) -> None:
+    desk.add("weekly@example.org", cadence=Cadence.WEEKLY)
+    desk.write("2024-05-25")
+    desk.at(DUE)
+    sunday = datetime(2024, 5, 26, 7, tzinfo=UTC)
+    desk.at(sunday - 2 * HOUR)
+    desk.at(sunday)
+    assert desk.state("weekly 2024-05-26") == "published"
+    assert desk.mails() == {"2024-05-25": 2, "weekly-2024-W21": 1}
+    desk.at(sunday + MINUTE)
+    assert "[Daily] weekly-2024-W21: sent to 1 of 1" in [subject for subject, _ in desk.told()]
+    desk.at(sunday + HOUR)
+    assert desk.mails()["weekly-2024-W21"] == 1
+
+
+def test_a_week_without_an_issue_or_a_reader_is_skipped(desk: Desk) -> None:
+    sunday = datetime(2024, 5, 26, 7, tzinfo=UTC)
+    desk.at(sunday)
+    assert desk.state("weekly 2024-05-26") == "skipped: no issue"
+    assert desk.slots()["weekly 2024-05-26"].detail == "No reader wants a weekly roll-up."
+
+
+def test_a_relay_that_is_away_is_told_and_tried_again(desk: Desk) -> None:
+    desk.write("2024-05-25")
+    (desk.folder / "outbox").write_text("in the way")
+    desk.at(DUE)
+    assert desk.state() == "published"
+    ((subject, text),) = desk.told()
+    assert subject == "[Daily] Trouble with sending 2024-05-25"
+    assert "outbox" in text
+    (desk.folder / "outbox").unlink()
+    desk.at(DUE + 30 * timedelta(seconds=1))  # it rests
+    assert desk.mails() == {}
+    desk.at(DUE + 2 * MINUTE)
+    assert desk.mails() == {"2024-05-25": 2}
+
+
+def test_a_copy_is_made_when_it_is_time(desk: Desk) -> None:
+    if "sqlite" not in desk.app.settings.database.url:
+        assert not (desk.folder / "backups").exists()
+        return
+    assert [path.name for path in (desk.folder / "backups").iterdir()] == ["newsletter-20240524T120000Z.db"]
+    desk.at(EVE + 23 * HOUR)
+    desk.at(EVE + 25 * HOUR)
+    assert len(list((desk.folder / "backups").iterdir())) == 2
+
+
+def test_the_open_slots_are_those_that_are_due(desk: Desk) -> None:
+    assert {key for key, slot in desk.slots().items() if slot.state is SlotState.DUE} == {
+        "2024-05-25",
+        "2024-05-26",
+        "2024-05-27",
+        "weekly 2024-05-26",
+    }
+    assert desk.slots()["2024-05-25"].key.day == date(2024, 5, 25)
+    assert Role.SCHEDULER in {tick.role for tick in TICKS}

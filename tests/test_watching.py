@@ -1,0 +1,142 @@
+"""What there is to see of a publication, and what needs a human."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from newsletter.config import Publication, Schedule, Settings
+from newsletter.metrics import render_metrics
+from newsletter.model.delivery import DeliveryState, Reply, Settlement
+from newsletter.model.edition import EditionKind
+from newsletter.model.slot import Plan, SlotKey, SlotState, Why
+from newsletter.model.subscriber import NewSubscriber
+from newsletter.store.controls import halt_edition
+from newsletter.store.database import Database
+from newsletter.store.deliveries import claim_deliveries, settle_deliveries
+from newsletter.store.editions import freeze_edition, publish_edition
+from newsletter.store.marks import set_mark
+from newsletter.store.slots import find_slot, plan_slots, settle_slot
+from newsletter.store.subscribers import add_subscribers
+from newsletter.watching import Overview, check_readiness, load_overview
+from tests.schedule.desks import an_edition
+
+NOW = datetime(2024, 5, 25, 6, tzinfo=UTC)
+DAY = date(2024, 5, 25)
+SETTINGS = Settings(schedule=Schedule(at="07:30"), publication=Publication(time_zone="Europe/Berlin", title="Daily"))
+
+
+class Watched:
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def at_work(self, now: datetime = NOW) -> None:
+        with self.database.transaction() as connection:
+            for tick in ("decide", "calls"):
+                set_mark(connection, f"tick:{tick}", now)
+
+    def slot(self, state: SlotState, why: Why, day: date = DAY) -> None:
+        key = SlotKey(EditionKind.ISSUE, day)
+        with self.database.transaction() as connection:
+            plan_slots(connection, [Plan(key, NOW - timedelta(minutes=30), "07:30", "Europe/Berlin")], (), (), NOW)
+            found = find_slot(connection, key)
+            assert found is not None
+            if state is not SlotState.DUE:
+                settle_slot(connection, found, state, why, "issues/x.md:3:1: error: …", NOW)
+
+    def edition(self, readers: int, sent: int, unknown: int) -> int:
+        with self.database.transaction() as connection:
+            add_subscribers(connection, [NewSubscriber(f"r{n}@example.org") for n in range(readers)], NOW)
+            frozen = freeze_edition(connection, an_edition("2024-05-25", DAY), "s", NOW)
+            publish_edition(connection, frozen.id, NOW - timedelta(minutes=5))
+            rows = claim_deliveries(connection, frozen.id, "one", NOW + timedelta(hours=1), NOW, sent + unknown)
+            answer = Settlement(0, DeliveryState.SENT, Reply(250, "", ""), 1, NOW)
+            settled = [replace(answer, delivery_id=row.id) for row in rows]
+            settled[sent:] = [replace(item, state=DeliveryState.UNKNOWN) for item in settled[sent:]]
+            settle_deliveries(connection, "one", settled)
+        return frozen.id
+
+    def look(self, settings: Settings = SETTINGS) -> Overview:
+        return load_overview(settings, self.database, NOW)
+
+    def needs(self) -> list[str]:
+        return [need.what for need in self.look().needs]
+
+
+@pytest.fixture
+def watched(database: Database) -> Watched:
+    return Watched(database)
+
+
+def test_without_a_schedule_nothing_is_missing(watched: Watched) -> None:
+    view = watched.look(Settings())
+    assert (view.coming, view.needs, view.moving) == ([], [], [])
+    assert check_readiness(Settings(), watched.database, NOW) == []
+
+
+def test_the_next_slot_is_shown_planned_or_not(watched: Watched) -> None:
+    (plan,) = watched.look().coming
+    assert (str(plan.key), plan.due_at) == ("2024-05-26", datetime(2024, 5, 26, 5, 30, tzinfo=UTC))
+    watched.slot(SlotState.DUE, Why.NONE)
+    assert [str(plan.key) for plan in watched.look().coming] == ["2024-05-25"]
+
+
+def test_who_should_be_at_work_and_is_not_is_missed(watched: Watched) -> None:
+    assert watched.needs() == ["No scheduler has been at work.", "No worker has been at work."]
+    watched.at_work()
+    assert watched.needs() == []
+    watched.at_work(NOW - timedelta(minutes=4))
+    assert watched.needs()[0] == "No scheduler has been at work since 2024-05-25 05:56 UTC."
+    assert len(check_readiness(SETTINGS, watched.database, NOW)) == 2
+
+
+@pytest.mark.parametrize(
+    ("state", "why", "what", "way_out"),
+    [
+        (SlotState.HELD, Why.ERRORS, "2024-05-25 is held: errors.", "Mend it, and it goes out by itself."),
+        (SlotState.HELD, Why.LATE, "2024-05-25 is held: too late.", "newsletter publish 2024-05-25"),
+        (SlotState.MISSED, Why.LATE, "2024-05-25 was given up: too late.", "newsletter publish 2024-05-25"),
+    ],
+)
+def test_a_slot_that_needs_a_human(watched: Watched, state: SlotState, why: Why, what: str, way_out: str) -> None:
+    watched.at_work()
+    watched.slot(state, why)
+    (need,) = watched.look().needs
+    assert need.what.splitlines()[0] == what
+    assert need.way_out == way_out
+
+
+def test_a_day_without_an_issue_needs_nobody(watched: Watched) -> None:
+    watched.at_work()
+    watched.slot(SlotState.SKIPPED, Why.NO_ISSUE)
+    assert watched.needs() == []
+
+
+def test_an_edition_under_way_has_a_rate(watched: Watched) -> None:
+    watched.edition(100, sent=60, unknown=0)
+    (moving,) = watched.look().moving
+    assert (moving.audit.sent, moving.audit.queued, moving.rate) == (60, 40, 2.0)
+    backlog = watched.look().backlog
+    assert backlog is not None
+    assert (backlog.queued, backlog.oldest_at) == (40, NOW - timedelta(minutes=5))
+
+
+def test_what_halted_and_who_is_unknown_need_a_human(watched: Watched) -> None:
+    watched.at_work()
+    number = watched.edition(10, sent=3, unknown=2)
+    with watched.database.transaction() as connection:
+        halt_edition(connection, number, NOW, "30 % were refused.")
+    assert watched.needs() == [
+        "2024-05-25 has halted: 30 % were refused.",
+        "2024-05-25: 2 may or may not have their mail.",
+    ]
+
+
+def test_the_numbers_of_several_publications_are_told_apart(watched: Watched) -> None:
+    watched.edition(10, sent=3, unknown=2)
+    view = watched.look()
+    text = render_metrics([view, replace(view, publication='An "other"')]).decode()
+    assert 'newsletter_deliveries{edition="2024-05-25",outcome="sent",publication="Daily"} 3.0' in text
+    assert r'newsletter_deliveries{edition="2024-05-25",outcome="unknown",publication="An \"other\""} 2.0' in text
+    assert 'newsletter_queue_age_seconds{publication="Daily"} 300.0' in text
+    assert "@" not in text
