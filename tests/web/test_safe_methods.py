@@ -13,6 +13,7 @@ from newsletter.web.service import ACTIONS
 from tests.web.conftest import Town
 
 PURPOSES = {"/c/{token}": Purpose.CONFIRM, "/p/{token}": Purpose.PREFERENCES, "/u/{token}": Purpose.UNSUBSCRIBE}
+CLOSED = {"/metrics"}  # to whoever isn't one of `[web] watchers`
 QUERIES = [
     "",
     "?do=erase-for-good",
@@ -58,7 +59,7 @@ def test_no_address_changes_anything_when_it_is_looked_at(town: Town, method: st
                 answer = town.client.request(
                     method, place + query, content=b"List-Unsubscribe=One-Click", headers={"content-type": kind}
                 )
-                assert answer.status_code in (200, 405, 422), place
+                assert answer.status_code in ((404,) if place in CLOSED else (200, 405, 422)), place
                 assert method == "GET" or answer.content == b""
                 seen.add(answer.status_code)
     assert 200 in seen
