@@ -11,7 +11,7 @@ from newsletter.model.consent import Origin, Request, RequestKind
 from newsletter.model.subscriber import Subscriber
 from newsletter.store.database import Connection, Database
 from newsletter.store.requests import load_request, lock_request, mark_confirmed
-from newsletter.store.subscribers import lock_subscriber
+from newsletter.store.subscribers import find_subscriber, load_subscriber
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,11 @@ def confirm(database: Database, reception: Reception, token: str, origin: Origin
 
 
 def _hold(connection: Connection, request_id: int) -> Request | None:
-    """Lock a request and the row of its address: the row first, as who leaves does, so that nobody waits crosswise."""
+    """Lock a request and the readers it is about: these first, as leaving does, so that nobody waits crosswise."""
     request = load_request(connection, request_id)
     if request is None:
         return None
-    lock_subscriber(connection, request.request.address)
+    there = find_subscriber(connection, request.request.address)
+    for number in sorted({request.request.subscriber_id or 0, there.id if there else 0}):
+        load_subscriber(connection, number, lock=True)
     return lock_request(connection, request_id)

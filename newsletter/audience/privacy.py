@@ -10,7 +10,7 @@ from newsletter.model.consent import ConsentEvent, Origin
 from newsletter.store.choices import erase_subscriber, is_erased
 from newsletter.store.consents import list_consents, record_consent
 from newsletter.store.database import Database
-from newsletter.store.dossier import list_bounces_of, list_deliveries_to, list_notices_to
+from newsletter.store.dossier import list_bounces_of, list_deliveries_to, list_notices_to, list_reports_of
 from newsletter.store.requests import list_requests
 from newsletter.store.subscribers import load_subscriber
 from newsletter.store.suppression import find_reason
@@ -42,6 +42,7 @@ def export_reader(database: Database, subscriber_id: int, mails: int | None = No
             "deliveries": list_deliveries_to(connection, reader.id, mails),
             "notices": list_notices_to(connection, reader.id),
             "bounces": list_bounces_of(connection, reader.id),
+            "reports": list_reports_of(connection, reader.id),
         }
     plain: dict[str, Any] = _plain(kept)
     return plain

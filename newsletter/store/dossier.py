@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 from newsletter.store.schema import bounces, deliveries, editions, notices, reports
 
 _BOUNCE = ("at", "reason", "severity", "verdict", "code", "status", "diagnostic", "undone_at")
+_REPORT = ("arrived_at", "way", "kind", "sender", "subject", "size")
 
 
 def list_deliveries_to(connection: Connection, subscriber_id: int, limit: int | None = None) -> list[dict[str, Any]]:
@@ -42,8 +43,12 @@ def list_notices_to(connection: Connection, subscriber_id: int) -> list[dict[str
 
 
 def list_bounces_of(connection: Connection, subscriber_id: int) -> list[dict[str, Any]]:
-    """Return what came back of a reader's mail, oldest first, with what the mail that said so was called."""
-    columns = (*(bounces.c[name] for name in _BOUNCE), reports.c.sender, reports.c.subject)
-    statement = select(*columns).select_from(bounces.outerjoin(reports, reports.c.id == bounces.c.report_id))
-    mine = statement.where(bounces.c.subscriber_id == subscriber_id).order_by(bounces.c.id)
-    return [dict(row._mapping) for row in connection.execute(mine)]
+    """Return what was decided about a reader's mail that came back, oldest first."""
+    statement = select(*(bounces.c[name] for name in _BOUNCE)).where(bounces.c.subscriber_id == subscriber_id)
+    return [dict(row._mapping) for row in connection.execute(statement.order_by(bounces.c.id))]
+
+
+def list_reports_of(connection: Connection, subscriber_id: int) -> list[dict[str, Any]]:
+    """Return the mails that came in and name a reader, oldest first."""
+    statement = select(*(reports.c[name] for name in _REPORT)).where(reports.c.subscriber_id == subscriber_id)
+    return [dict(row._mapping) for row in connection.execute(statement.order_by(reports.c.id))]

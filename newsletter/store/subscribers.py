@@ -140,9 +140,8 @@ def mark_left(connection: Connection, address: str, now: datetime) -> Departure 
     What he has asked for and not confirmed is dropped, too, and so are letters that wait. Idempotent. None means that
     nobody has this address; it is kept out all the same.
     """
-    key = fold_address(address)
-    suppress(connection, [(key, address)], SuppressionReason.LEFT, now)
     subscriber = lock_subscriber(connection, address)
+    suppress(connection, [(fold_address(address), address)], SuppressionReason.LEFT, now)
     drop_requests(connection, subscriber.id if subscriber else 0, address)
     cancel_notices(connection, subscriber.id if subscriber else 0, address)
     if subscriber is None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
@@ -10,7 +9,6 @@ from newsletter.audience.confirming import load_open_request
 from newsletter.audience.joining import expire_requests
 from newsletter.audience.leaving import unsubscribe
 from newsletter.audience.preferences import load_preferences
-from newsletter.audience.upkeep import Swept, sweep
 from newsletter.mail.token import Purpose, make_token
 from newsletter.model.consent import Origin, RequestKind
 from newsletter.model.subscriber import Cadence, NewSubscriber, SubscriberState, SuppressionReason
@@ -18,7 +16,7 @@ from newsletter.store.bounces import suspend_reader
 from newsletter.store.consents import list_consents
 from newsletter.store.subscribers import add_subscriber, count_subscribers
 from newsletter.store.suppression import find_reason, suppress
-from tests.audience.door import DAY, FORM, HOUR, KEY, NOW, Door, make_reception
+from tests.audience.door import DAY, FORM, HOUR, KEY, NOW, Door
 from tests.audience.test_joining import ANN, erase, keep_out, let_bounce, make_left
 
 OTHER = b"o" * 32
@@ -199,13 +197,3 @@ def test_many_requests_expire_in_steps(door: Door) -> None:
     for number in range(5):
         door.join(f"{number}@example.org")
     assert expire_requests(door.database, door.now + 7 * DAY, batch=2) == 5
-
-
-def test_a_sweep_forgets_what_nobody_needs(door: Door) -> None:
-    door.reception = make_reception(per_hour=100)
-    door.join(ANN)
-    door.mails()
-    door.now += timedelta(days=40)
-    assert sweep(door.database, door.now) == Swept(requests=1, throttles=4, notices=1)
-    assert sweep(door.database, door.now) == Swept(0, 0, 0)
-    assert door.find(ANN) is None
