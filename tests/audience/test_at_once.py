@@ -27,7 +27,7 @@ def at_once(*acts: Callable[[], Result]) -> list[Result]:
 
 
 def test_an_address_that_many_give_at_once_is_written_to_once(door: Door) -> None:
-    answers = at_once(*(lambda n=n: door.join(ANN, client=f"192.0.2.{n}") for n in range(12)))  # type: ignore[misc]
+    answers = at_once(*(lambda n=n: door.join(ANN, client=f"192.0.2.{n}") for n in range(12)))
     assert answers == [ACCEPTED] * 12
     assert len(door.mails()) == 1
     with door.database.read() as connection:
@@ -36,7 +36,7 @@ def test_an_address_that_many_give_at_once_is_written_to_once(door: Door) -> Non
 
 def test_a_client_that_asks_in_parallel_gets_no_more_than_its_limit(door: Door) -> None:
     door.reception = make_reception(per_client_per_hour=1, per_client_burst=4, per_hour=100)
-    answers = at_once(*(lambda n=n: door.join(f"{n}@example.org") for n in range(12)))  # type: ignore[misc]
+    answers = at_once(*(lambda n=n: door.join(f"{n}@example.org") for n in range(12)))
     assert Counter(answer.status for answer in answers) == {JoinStatus.ACCEPTED: 4, JoinStatus.THROTTLED: 8}
     assert len(door.mails()) == 4
 

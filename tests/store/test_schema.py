@@ -1,20 +1,32 @@
 """States that make no sense can't be written, on either engine."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import Table, insert, text, update
 from sqlalchemy.exc import IntegrityError
 
+from newsletter.model.consent import ConsentEvent, RequestKind
 from newsletter.model.control import ControlState
 from newsletter.model.delivery import DeliveryState
 from newsletter.model.edition import EditionKind
+from newsletter.model.notice import NoticeState
 from newsletter.model.slot import SlotState, Why
-from newsletter.model.subscriber import SubscriberState, SuppressionReason
+from newsletter.model.subscriber import Cadence, SubscriberState, SuppressionReason
 from newsletter.store.database import Database
 from newsletter.store.editions import EditionState, StoredEdition
-from newsletter.store.schema import deliveries, editions, metadata, subscribers, suppressions
+from newsletter.store.schema import (
+    consents,
+    deliveries,
+    editions,
+    metadata,
+    notices,
+    requests,
+    subscribers,
+    suppressions,
+    throttles,
+)
 
 Publish = Callable[..., StoredEdition]
 WHEN = datetime.fromisoformat("2024-05-26T00:00:00Z")
@@ -110,6 +122,65 @@ def test_a_revision_without_sense_is_refused(database: Database, publish: Publis
         connection.execute(text(f"UPDATE revisions SET {change}"))  # noqa: S608 - the test's own words
 
 
+CONSENT = {"subscriber_id": 1, "event": "asked", "at": WHEN, "source": "form"}
+REQUEST = {
+    "kind": "join",
+    "address": "a@example.org",
+    "address_key": "a@example.org",
+    "cadence": "each",
+    "source": "form",
+    "created_at": WHEN,
+    "expires_at": WHEN + timedelta(days=7),
+    **dict.fromkeys(("name", "topics", "language", "client", "wording"), ""),
+}
+NOTICE = {
+    "kind": "welcome",
+    "address": "a@example.org",
+    "headers": {},
+    "state": "queued",
+    "created_at": WHEN,
+    "expires_at": WHEN,
+    "next_attempt_at": WHEN,
+    **dict.fromkeys(("subject", "text", "language"), ""),
+}
+
+
+@pytest.mark.parametrize(
+    ("table", "row", "changes"),
+    [
+        (consents, CONSENT, {"event": "regretted"}),
+        (consents, CONSENT, {"source": ""}),
+        (consents, CONSENT, {"subscriber_id": 99}),
+        (requests, REQUEST, {"kind": "marry"}),
+        (requests, REQUEST, {"kind": "move"}),
+        (requests, REQUEST, {"subscriber_id": 1}),
+        (requests, REQUEST, {"kind": "move", "subscriber_id": 99}),
+        (requests, REQUEST, {"cadence": "hourly"}),
+        (requests, REQUEST, {"expires_at": WHEN}),
+        (throttles, {"key": "a", "full_at": WHEN}, {"key": ""}),
+        (notices, NOTICE, {"state": "lost"}),
+        (notices, NOTICE, {"kind": ""}),
+        (notices, NOTICE, {"address": ""}),
+        (notices, NOTICE, {"next_attempt_at": None}),
+        (notices, NOTICE, {"owner": "one"}),
+        (notices, NOTICE, {"lease_until": WHEN}),
+        (notices, NOTICE, {"settled_at": WHEN}),
+        (notices, NOTICE, {"state": "sent", "next_attempt_at": None}),
+        (notices, NOTICE, {"state": "sending", "next_attempt_at": None, "owner": "one"}),
+        (notices, NOTICE, {"attempts": -1}),
+        (notices, NOTICE, {"return_number": 1}),
+    ],
+)
+def test_what_readers_ask_for_and_are_told_is_refused_without_sense(
+    database: Database, publish: Publish, table: Table, row: dict[str, object], changes: dict[str, object]
+) -> None:
+    publish(1)
+    with database.transaction() as connection:
+        connection.execute(insert(table).values(row))
+    with pytest.raises(IntegrityError), database.transaction() as connection:
+        connection.execute(insert(table).values({**row, **changes}))
+
+
 @pytest.mark.parametrize(
     ("table", "column", "words"),
     [
@@ -118,6 +189,12 @@ def test_a_revision_without_sense_is_refused(database: Database, publish: Publis
         ("suppressions", "reason", SuppressionReason),
         ("editions", "state", EditionState),
         ("editions", "control", ControlState),
+        ("editions", "kind", EditionKind),
+        ("subscribers", "cadence", Cadence),
+        ("requests", "cadence", Cadence),
+        ("requests", "kind", RequestKind),
+        ("consents", "event", ConsentEvent),
+        ("notices", "state", NoticeState),
         ("slots", "kind", EditionKind),
         ("slots", "state", SlotState),
         ("slots", "why", Why),
