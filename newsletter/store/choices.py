@@ -133,7 +133,7 @@ def _bury(connection: Connection, subscriber: Subscriber, now: datetime) -> int:
 
 def _erase_deliveries(connection: Connection, subscriber_id: int, nobody: str) -> None:
     """A server's words may name the reader: its codes stay."""
-    # Through the editions: only then do both engines find a reader's rows by an index.
+    # The index begins with the edition: named as one of a set, a reader's rows are found by it.
     mine = (deliveries.c.subscriber_id == subscriber_id) & deliveries.c.edition_id.in_(select(editions.c.id))
     said = case((deliveries.c.reply_code == 0, deliveries.c.reply_text), else_="")
     connection.execute(update(deliveries).where(mine).values(address=nobody, name="", reply_text=said))

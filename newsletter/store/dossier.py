@@ -15,7 +15,6 @@ _REPORT = ("arrived_at", "way", "kind", "sender", "subject", "size")
 
 def list_deliveries_to(connection: Connection, subscriber_id: int, limit: int | None = None) -> list[dict[str, Any]]:
     """Return a reader's rows of the ledger, the newest edition first: what he was due, and what became of it."""
-    # From the editions: only then do both engines find a reader's rows by an index.
     rows = select(
         editions.c.slug,
         editions.c.kind,
@@ -31,7 +30,9 @@ def list_deliveries_to(connection: Connection, subscriber_id: int, limit: int | 
         deliveries.c.reply_enhanced,
         deliveries.c.reply_text,
     ).select_from(editions.join(deliveries, deliveries.c.edition_id == editions.c.id))
-    mine = rows.where(deliveries.c.subscriber_id == subscriber_id).order_by(editions.c.id.desc()).limit(limit)
+    # The index begins with the edition: named as one of a set, a reader's rows are found by it.
+    found = (deliveries.c.subscriber_id == subscriber_id) & deliveries.c.edition_id.in_(select(editions.c.id))
+    mine = rows.where(found).order_by(editions.c.id.desc()).limit(limit)
     return [dict(row._mapping) for row in connection.execute(mine)]
 
 
