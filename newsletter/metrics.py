@@ -18,6 +18,9 @@ from newsletter.watching import Overview
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 _STATE: Final = ["publication", "state"]
+OTHER_DOMAINS: Final = "other"
+"""Stands for all but the busiest domains, so that strangers' addresses don't make metrics without end."""
+
 OUTCOMES: Final = ("sent", "queued", "deferred", "failed", "cancelled", "unknown", "excluded")
 
 
@@ -42,6 +45,7 @@ class _Counted(Collector):
         yield from self._collect_deliveries()
         yield from self._collect_queue()
         yield from self._collect_slots()
+        yield from self._collect_returns()
         yield from self._collect_rest()
 
     def _collect_deliveries(self) -> Iterator[Metric]:
@@ -90,6 +94,28 @@ class _Counted(Collector):
                     states.add_metric([*names, str(state)], slot.state is state)
                 times.add_metric(names, slot.due_at.timestamp())
         yield from (states, times)
+
+    def _collect_returns(self) -> Iterator[Metric]:
+        labels = ["publication", "domain"]
+        mails = GaugeMetricFamily("newsletter_decided_mails", "Mails of a week that servers decided on.", labels=labels)
+        returns = GaugeMetricFamily(
+            "newsletter_returns", "What came back in a week, by reason.", labels=[*labels, "reason"]
+        )
+        shares = GaugeMetricFamily(
+            "newsletter_return_share", "Shares of a week's mail that came back.", labels=["publication", "kind"]
+        )
+        for view in self._overviews:
+            if view.rates is None:
+                continue
+            for rate in view.rates.domains:
+                names = [view.publication, rate.domain or OTHER_DOMAINS]
+                mails.add_metric(names, rate.mails)
+                for reason, count in rate.reasons.items():
+                    returns.add_metric([*names, str(reason)], count)
+            total = view.rates.total
+            shares.add_metric([view.publication, "bounced"], total.bounced)
+            shares.add_metric([view.publication, "complained"], total.complained)
+        yield from (mails, returns, shares)
 
     def _collect_rest(self) -> Iterator[Metric]:
         ticks = GaugeMetricFamily(

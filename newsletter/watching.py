@@ -12,6 +12,7 @@ from newsletter.config import Settings
 from newsletter.errors import NewsletterError
 from newsletter.model.delivery import Audit
 from newsletter.model.notice import NoticeState
+from newsletter.model.rates import SPAN, Rates, find_reached
 from newsletter.model.slot import Plan, Slot, SlotState, Why
 from newsletter.schedule.events import compose_command
 from newsletter.schedule.planning import load_calendar
@@ -30,6 +31,7 @@ from newsletter.store.editions import EditionLine, list_editions, load_line, loa
 from newsletter.store.fences import list_fenced
 from newsletter.store.marks import load_marks
 from newsletter.store.notices import count_notices
+from newsletter.store.rates import load_rates
 from newsletter.store.slots import load_slots
 
 STALE: Final = timedelta(minutes=3)
@@ -77,16 +79,20 @@ class Overview:
     ticks: Mapping[str, datetime] = field(default_factory=dict)
     notices: Mapping[NoticeState, int] = field(default_factory=dict)
     calls: Mapping[str, int] = field(default_factory=dict)
+    rates: Rates | None = None
 
 
-def load_overview(settings: Settings, database: Database, now: datetime, recent: int = RECENT) -> Overview:
-    """Return what there is to see."""
+def load_overview(
+    settings: Settings, database: Database, now: datetime, recent: int = RECENT, *, with_rates: bool = True
+) -> Overview:
+    """Return what there is to see; `with_rates` of a week's mail, which takes a look at every reader's."""
     with database.read() as connection:
         lines = list_editions(connection, recent)
         ticks = {key.removeprefix("tick:"): mark.at for key, mark in load_marks(connection, "tick:").items()}
         slots = load_slots(connection, now - _BEHIND)
         moving = [_load_moving(connection, slug, now) for slug in list_open_editions(connection)]
         missing = _needs_of_processes(settings, ticks, now)
+        rates = load_rates(connection, now - SPAN) if with_rates else None
         return Overview(
             publication=settings.publication.title,
             time_zone=settings.publication.time_zone,
@@ -95,11 +101,12 @@ def load_overview(settings: Settings, database: Database, now: datetime, recent:
             coming=list_coming(settings, slots, now),
             moving=moving,
             recent=[(line, count_deliveries(connection, line.id)) for line in lines],
-            needs=[*_needs_of_slots(slots), *_needs_of_editions(connection), *missing],
+            needs=[*_needs_of_slots(slots), *_needs_of_editions(connection), *_needs_of_rates(rates), *missing],
             backlog=count_backlog(connection, now),
             ticks=ticks,
             notices=count_notices(connection),
             calls=count_calls(connection),
+            rates=rates,
         )
 
 
@@ -156,6 +163,14 @@ def _needs_of_editions(connection: Connection) -> Iterator[Need]:
         yield Need(
             f"The database was restored: {', '.join(fenced)} may have been sent before.",
             "When one of these is published again, its readers are unknown and get no mail.",
+        )
+
+
+def _needs_of_rates(rates: Rates | None) -> Iterator[Need]:
+    if rates and (limit := find_reached(rates.total.complaints, rates.total.mails)):
+        yield Need(
+            f"Complaints have reached {rates.total.complained:.2%} of a week's mail, which is over {limit:.1%}.",
+            "newsletter bounces list --reason complaint",
         )
 
 

@@ -7,10 +7,13 @@ import pytest
 
 from newsletter.config import Publication, Schedule, Settings
 from newsletter.metrics import render_metrics
+from newsletter.model.bounce import Finding, Reason, Report, ReportKind, Severity
 from newsletter.model.delivery import DeliveryState, Reply, Settlement
 from newsletter.model.edition import EditionKind
 from newsletter.model.slot import Plan, SlotKey, SlotState, Why
 from newsletter.model.subscriber import NewSubscriber
+from newsletter.model.verdict import Verdict, Way
+from newsletter.store.bounces import lock_reader, record_bounce, record_report
 from newsletter.store.controls import halt_edition
 from newsletter.store.database import Database
 from newsletter.store.deliveries import claim_deliveries, settle_deliveries
@@ -55,6 +58,18 @@ class Watched:
             settled[sent:] = [replace(item, state=DeliveryState.UNKNOWN) for item in settled[sent:]]
             settle_deliveries(connection, "one", settled)
         return frozen.id
+
+    def complain(self, readers: int) -> None:
+        """Let so many readers complain, each at a provider of his own."""
+        finding = Finding(Reason.COMPLAINT, Severity.NONE)
+        with self.database.transaction() as connection:
+            for number in range(readers):
+                reader = lock_reader(connection, number + 1)
+                assert reader is not None
+                report = record_report(connection, f"{number:064}", Report(ReportKind.COMPLAINT), Way.SES, 0, NOW)
+                if report is not None:
+                    moved = replace(reader, address=f"r@d{number}.example")
+                    record_bounce(connection, moved, 1, finding, Verdict.COMPLAINT, NOW, report_id=report)
 
     def look(self, settings: Settings = SETTINGS) -> Overview:
         return load_overview(settings, self.database, NOW)
@@ -130,6 +145,22 @@ def test_what_halted_and_who_is_unknown_need_a_human(watched: Watched) -> None:
         "2024-05-25 has halted: 30 % were refused.",
         "2024-05-25: 2 may or may not have their mail.",
     ]
+
+
+def test_what_came_back_has_few_labels_and_complaints_need_a_human(watched: Watched) -> None:
+    watched.at_work()
+    watched.edition(12, sent=12, unknown=0)
+    watched.complain(2)
+    (need,) = watched.look().needs
+    assert need.what == "Complaints have reached 16.67% of a week's mail, which is over 0.3%."
+    text = render_metrics([watched.look()]).decode()
+    assert 'newsletter_returns{domain="d0.example",publication="Daily",reason="complaint"} 1.0' in text
+    assert 'newsletter_decided_mails{domain="other",publication="Daily"} 12.0' in text
+    assert 'newsletter_return_share{kind="complained",publication="Daily"} 0.16' in text
+    watched.complain(12)
+    text = render_metrics([watched.look()]).decode()
+    assert text.count("newsletter_returns{") == 11
+    assert 'newsletter_returns{domain="other",publication="Daily",reason="complaint"} 2.0' in text
 
 
 def test_the_numbers_of_several_publications_are_told_apart(watched: Watched) -> None:

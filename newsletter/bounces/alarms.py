@@ -13,16 +13,10 @@ from newsletter import config
 from newsletter.bounces.intake import Desk
 from newsletter.model.bounce import BLAMES_US, Reason
 from newsletter.model.notice import NewNotice
-from newsletter.store.bounces import count_complaints, count_reasons
+from newsletter.model.rates import SPAN, find_reached
 from newsletter.store.notices import write_notice
+from newsletter.store.rates import count_complaints, count_reasons
 
-COMPLAINT_SHARES: Final = (0.003, 0.001)
-"""From the graver: only that is told when both are reached."""
-
-FEWEST_COMPLAINTS: Final = 2
-"""One reader of a few hundred is no share."""
-
-_WEEK: Final = timedelta(days=7)
 _DAY: Final = timedelta(days=1)
 
 
@@ -37,10 +31,10 @@ class Alarm:
 
 def judge_complaints(complaints: int, sent: int, now: datetime) -> Alarm | None:
     """Return what a week's complaints are worth telling."""
-    share = complaints / sent if sent else 0.0
-    reached = next((limit for limit in COMPLAINT_SHARES if share >= limit), None)
-    if reached is None or complaints < FEWEST_COMPLAINTS:
+    reached = find_reached(complaints, sent)
+    if reached is None:
         return None
+    share = complaints / sent
     year, week, _ = now.isocalendar()
     return Alarm(
         f"complaints {reached} {year}-W{week:02}",
@@ -70,7 +64,7 @@ def raise_alarms(desk: Desk, editors: Sequence[str], language: str) -> int:
     """Write to the editors what they must hear, each once for its period; return how many notices are new."""
     now = desk.clock()
     with desk.database.read() as connection:
-        complaints, sent = count_complaints(connection, now - _WEEK)
+        complaints, sent = count_complaints(connection, now - SPAN)
         reasons = count_reasons(connection, now - _DAY)
     alarms = [*filter(None, [judge_complaints(complaints, sent, now)]), *judge_blame(reasons, desk.rules, now)]
     if not (alarms and editors):
@@ -87,6 +81,6 @@ def _write(alarm: Alarm, editor: str, language: str, now: datetime) -> NewNotice
         subject=alarm.subject,
         text=alarm.text,
         language=language,
-        expires_at=now + _WEEK,
+        expires_at=now + SPAN,
         key=f"{alarm.key} {editor}",
     )

@@ -10,11 +10,15 @@ import click
 
 from newsletter.app import App
 from newsletter.config import load_publications
+from newsletter.model.rates import Rates
 from newsletter.model.slot import Plan, Slot, SlotState
 from newsletter.watching import Moving, Need, Overview, load_overview
 
 BAR = 30
 REFRESH = 1.0
+REASONS = 4
+"""How many reasons are told of a domain."""
+
 _COLOURS = {
     SlotState.DUE: "cyan",
     SlotState.HELD: "yellow",
@@ -24,12 +28,12 @@ _COLOURS = {
 }
 
 
-def load_overviews(config: Path | None) -> list[Overview]:
+def load_overviews(config: Path | None, *, with_rates: bool = True) -> list[Overview]:
     """Return what there is to see of every publication of a config. Raises ConfigError and StoreError."""
     views = []
     for settings in load_publications(config):
         with App(settings) as app:
-            views.append(load_overview(settings, app.database, datetime.now(UTC)))
+            views.append(load_overview(settings, app.database, datetime.now(UTC), with_rates=with_rates))
     return views
 
 
@@ -52,7 +56,7 @@ def watch_overviews(config: Path | None) -> int:
     with Live(console=Console(), auto_refresh=False, screen=True) as live:
         try:
             while True:
-                live.update(Text.from_ansi(_draw(load_overviews(config))), refresh=True)
+                live.update(Text.from_ansi(_draw(load_overviews(config, with_rates=False))), refresh=True)
                 time.sleep(REFRESH)
         except KeyboardInterrupt:  # the way it is meant to end
             return 0
@@ -81,6 +85,8 @@ def _describe(view: Overview) -> Iterator[str]:
             yield _label("slot", _describe_slot(slot))
     for moving in view.moving:
         yield _label("under way", _describe_moving(moving))
+    if view.rates and view.rates.total.reasons:
+        yield from _describe_rates(view.rates)
     for need in view.needs:
         yield from _describe_need(need)
 
@@ -110,6 +116,16 @@ def _describe_need(need: Need) -> Iterator[str]:
     yield _label("needs you", click.style(first, fg="yellow", bold=True))
     for line in (*rest, f"→ {need.way_out}"):
         yield _label("", f"  {line}")
+
+
+def _describe_rates(rates: Rates) -> Iterator[str]:
+    total = rates.total
+    parts = f"hard {total.hard:,}, soft {total.soft:,}, complaints {total.complaints:,} ({total.complained:.2%})"
+    yield _label("came back", f"{total.bounced:.2%} of {total.mails:,} mails in seven days: {parts}")
+    for rate in rates.domains:
+        if rate.reasons:
+            said = ", ".join(f"{reason.replace('_', ' ')} {n:,}" for reason, n in list(rate.reasons.items())[:REASONS])
+            yield _label("", f"  {rate.domain or 'all others'}: {rate.bounced:.2%} of {rate.mails:,}; {said}")
 
 
 def format_span(span: timedelta) -> str:

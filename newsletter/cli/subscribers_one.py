@@ -33,7 +33,7 @@ Json = click.option("--json", "as_json", is_flag=True, help="Print one JSON docu
 @Json
 @click.pass_obj
 def show(config: Path | None, address: str, mails: int, as_json: bool) -> int:
-    """Show a reader: his state and choices, what he agreed to and when, and the last mails that were due to him."""
+    """Show a reader: his state and choices, what he agreed to and when, the last mails due, and what came back."""
     with App.load(config) as app:
         reader = _find(app, address)
         kept = export_reader(app.database, reader.id, mails)
@@ -196,6 +196,16 @@ def _describe(reader: Subscriber, kept: dict[str, Any]) -> Iterator[str]:
     yield "\nLast mails:"
     for row in kept["deliveries"]:
         yield f"  {row['queued_at'][:16]}  {row['state']:<10} {row['slug']}  {_describe_reply(row)}".rstrip()
+    if kept["bounces"]:
+        yield "\nCame back:"
+        yield from map(_describe_bounce, kept["bounces"][-SHOWN:])
+
+
+def _describe_bounce(row: dict[str, Any]) -> str:
+    undone = ", undone" if row["undone_at"] else ""
+    why = f"{row['reason'].replace('_', ' ')} ({row['severity']}{undone})"
+    said = " ".join(str(part) for part in (row["code"], row["status"], row["diagnostic"]) if part)
+    return f"  {row['at'][:16]}  {row['verdict']:<10} {why}  {said[:120]}".rstrip()
 
 
 def _describe_choices(reader: Subscriber) -> Iterator[str]:

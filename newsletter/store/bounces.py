@@ -258,30 +258,6 @@ def prune_reports(connection: Connection, before: datetime) -> int:
     return gone
 
 
-def count_reasons(connection: Connection, since: datetime) -> dict[Reason, int]:
-    """Return how many bounces came for each reason, most first."""
-    statement = select(bounces.c.reason, func.count()).where(bounces.c.at >= since).group_by(bounces.c.reason)
-    rows = connection.execute(statement.order_by(func.count().desc(), bounces.c.reason))
-    return {Reason(reason): count for reason, count in rows}
-
-
-def count_domains(connection: Connection, since: datetime, limit: int = 20) -> list[tuple[str, Reason, int]]:
-    """Return (domain, reason, count), the most frequent first."""
-    columns = (bounces.c.domain, bounces.c.reason)
-    statement = select(*columns, func.count()).where(bounces.c.at >= since).group_by(*columns)
-    rows = connection.execute(statement.order_by(func.count().desc(), *columns).limit(limit))
-    return [(domain, Reason(reason), count) for domain, reason, count in rows]
-
-
-def count_complaints(connection: Connection, since: datetime) -> tuple[int, int]:
-    """Return how many readers complained, and how many mails of what was published since were sent."""
-    complaint = and_(bounces.c.at >= since, bounces.c.verdict == Verdict.COMPLAINT)
-    complaints = connection.execute(select(func.count()).where(complaint)).scalar_one()
-    fresh = select(editions.c.id).where(editions.c.published_at >= since).scalar_subquery()
-    sent = and_(deliveries.c.edition_id.in_(fresh), deliveries.c.state == "sent")
-    return int(complaints), int(connection.execute(select(func.count()).where(sent)).scalar_one())
-
-
 def _select_reached() -> Select[Any]:
     """Return the statement for when the last mail was sent that has reached a reader."""
     back = and_(bounces.c.subscriber_id == deliveries.c.subscriber_id, bounces.c.edition_id == deliveries.c.edition_id)

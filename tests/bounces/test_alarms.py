@@ -24,6 +24,8 @@ EDITORS = ["editor@example.org", "deputy@example.org"]
         (2, 100_000, None),
         (99, 100_000, None),
         (100, 100_000, "0.001"),
+        (299, 100_000, "0.001"),
+        (300, 100_000, "0.003"),
         (3, 1000, "0.003"),
     ],
 )
@@ -54,6 +56,15 @@ def test_the_editors_are_told_once_and_again_in_another_week(database: Database)
     assert raise_alarms(office.desk, EDITORS, "en") == 2
     office.now += timedelta(days=9)
     assert raise_alarms(office.desk, EDITORS, "en") == 0
+
+
+def test_a_second_letter_says_that_the_graver_limit_is_reached(database: Database) -> None:
+    office = Office(database, 1000)
+    office.publish()
+    for number, told in ((1, 0), (2, 1), (3, 1), (4, 0)):  # of 1,000: no share, 0.2 %, 0.3 %, and no third letter
+        report = complaint(f"reader{number}@example.net", "abuse", "ses")
+        take_events(office.desk, [Event(report, Way.SES, str(number), f"reader{number}@example.net")])
+        assert raise_alarms(office.desk, EDITORS[:1], "en") == told
 
 
 def test_without_an_editor_nobody_is_told(office: Office) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from newsletter.app import App
 from newsletter.mail.verp import make_envelope_sender
+from newsletter.model.delivery import DeliveryState
 from tests.bounces.conftest import FULL, GONE, KEY, bounce
 from tests.cli.conftest import Office
 
@@ -48,6 +49,23 @@ def test_a_mail_on_standard_input_is_taken_in_and_shown(office: Office, feed: An
     assert (found["verdict"], found["reason"], found["address"]) == ("suspend", "user_unknown", "reader0@example.org")
     assert "no such user here" in office.run("bounces", "show", str(found["id"]))
     assert office.read("bounces", "show", str(found["id"])) == found
+
+
+def test_status_and_the_readers_record_tell_what_came_back(office: Office, feed: Any) -> None:
+    edition = office.publish(2)
+    office.settle(office.claim(2), DeliveryState.SENT)
+    feed(mail(GONE, edition)[0])
+    record = office.run("subscribers", "show", "reader0@example.org")
+    assert "suspend    user unknown (hard)  550 5.1.1 550 5.1.1 no such user here" in record
+    assert office.read("subscribers", "show", "reader0@example.org")["bounces"][0]["reason"] == "user_unknown"
+    assert "Came back" not in office.run("subscribers", "show", "reader1@example.org")
+    (publication,) = office.read("status")["publications"]
+    total = publication["rates"]["total"]
+    assert (total["hard"], total["soft"], total["reasons"]) == (1, 0, {"user_unknown": 1})
+    shown = office.run("status")
+    assert "came back" in shown
+    assert "example.org: " in shown
+    assert "user unknown 1" in shown
 
 
 def test_the_pipe_says_to_whom_it_came(office: Office, feed: Any) -> None:

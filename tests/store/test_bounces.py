@@ -11,9 +11,6 @@ from newsletter.model.delivery import DeliveryState
 from newsletter.model.subscriber import Admission, NewSubscriber, Subscriber, SubscriberState, SuppressionReason
 from newsletter.model.verdict import Past, Verdict, Way
 from newsletter.store.bounces import (
-    count_complaints,
-    count_domains,
-    count_reasons,
     keep_report,
     list_bounces,
     list_refusals,
@@ -197,7 +194,7 @@ def test_a_refusal_while_sending_is_found_until_it_is_judged(
         assert list_refusals(connection, 10) == [second]
 
 
-def test_bounces_are_listed_newest_first_and_counted(database: Database, publish: Publish, now: datetime) -> None:
+def test_bounces_are_listed_newest_first(database: Database, publish: Publish, now: datetime) -> None:
     publish(1)
     settle(database, 1, DeliveryState.SENT, now)
     for day in range(3):
@@ -209,9 +206,6 @@ def test_bounces_are_listed_newest_first_and_counted(database: Database, publish
         assert len(list_bounces(connection, since=now + DAY)) == 3
         assert len(list_bounces(connection, subscriber_id=1, reason="mailbox_full", limit=2)) == 2
         assert list_bounces(connection, subscriber_id=2) == []
-        assert count_reasons(connection, now) == {Reason.MAILBOX_FULL: 4}
-        assert count_domains(connection, now) == [("example.org", Reason.MAILBOX_FULL, 4)]
-        assert count_complaints(connection, now) == (1, 1)
 
 
 def test_old_mails_are_forgotten_but_for_what_a_bounce_rests_on(
