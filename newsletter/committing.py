@@ -121,7 +121,8 @@ def _prepare(app: App, stored: StoredEdition, menu: Menu, now: datetime) -> Allo
         keys = {share.key for share in allotment.shares.values()}
         if menu.reduce:
             for topics, had in list_repeats(connection, stored.id, cadence, now, menu.candidates):
-                keys.add(menu.reduce(allotment.shares[topics].key, had).key)
+                share = allotment.shares[topics]
+                keys.add(share.key if share.reason else menu.reduce(share.key, had).key)
     missing = sorted((key for key in keys if key.text not in known), key=lambda key: key.text)
     for start in range(0, len(missing), _BATCH):
         renderings = list(_render(menu, missing[start : start + _BATCH]))

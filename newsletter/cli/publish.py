@@ -71,7 +71,7 @@ def _report(app: App, done: Published) -> None:
     _line("feeds", f"{folder}/{{{','.join(feed.name for feed in done.site.feeds)}}}")
     _line("site", f"{count(done.site.written, 'file')} written, {done.site.unchanged:,} unchanged")
     for seed in done.missing_seeds:
-        _line("", f"{seed} is a seed (delivery.seeds) and no active reader: it gets no mail")
+        _line("", f"{seed} is a seed (delivery.seeds) and no active reader of each issue: it gets no mail")
     for path in done.site.left_alone:
         _line("", f"{short(path)} is yours and was left alone")
     for hub in done.untold:

@@ -63,7 +63,9 @@ class Issues(Table):
         description="The labelled parts of an entry, in the order they are shown.",
     )
     sections: tuple[str, ...] = Field(
-        (), description="The fixed sections, by heading. When given, any other section is a warning."
+        (),
+        description="The fixed sections, by heading and in their order: readers choose from them. When given, any "
+        "other section is a warning.",
     )
     topics: tuple[str, ...] = Field(
         (), description="The topics an issue may name in its front matter. When given, any other is an error."

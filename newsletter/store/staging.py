@@ -40,10 +40,10 @@ def choose_stage(edition_id: int, seeds: Iterable[str], share: float) -> ColumnE
 
 
 def list_missing_seeds(connection: Connection, seeds: Iterable[str]) -> list[str]:
-    """Return those seeds that are no active reader's address, and so are sent nothing."""
+    """Return those seeds that are the address of no active reader of each issue, and so are sent none."""
     found = {seed: _fold([seed]) for seed in seeds}
     keys = [key for keys in found.values() for key in keys]
-    active = subscribers.c.address_key.in_(keys), subscribers.c.state == "active"
+    active = subscribers.c.address_key.in_(keys), subscribers.c.state == "active", subscribers.c.cadence == "each"
     known = set(connection.execute(select(subscribers.c.address_key).where(*active)).scalars())
     return [seed for seed, folded in found.items() if not known.intersection(folded)]
 
