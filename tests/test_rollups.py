@@ -170,6 +170,19 @@ def test_nothing_for_a_choice_and_pauses_are_told_apart(press: Press) -> None:
     assert reason(press, SLUG, "away").startswith("paused until ")
 
 
+def test_nothing_is_rendered_for_who_gets_nothing_whatever_he_has_had(press: Press) -> None:
+    press.join("changed", "agents")
+    press.join("weekly", cadence=Cadence.WEEKLY)
+    publish(press, -7, {"Agents": [1]})
+    publish(press, 0, {"Safety": [1, 2]})
+    press.change("changed", topics=["odds"], cadence=Cadence.WEEKLY)
+    stored = press.roll_up(WEEKLY, MONDAY).stored
+    assert stored
+    assert reason(press, SLUG, "changed") == "nothing this week for: odds"
+    with press.app.database.read() as connection:
+        assert set(list_variants(connection, stored.id)) == {""}
+
+
 def test_where_nobody_or_nothing_is_there_nothing_is_written(press: Press) -> None:
     press.join("each")
     publish(press, 0, {"Agents": [1]})
