@@ -18,6 +18,7 @@ from typing import Final
 from newsletter import config
 from newsletter.bounces.letters import Letters
 from newsletter.bounces.policy import Judgement, judge_finding, judge_report
+from newsletter.mail.address import fold_address
 from newsletter.mail.reports.judge import Evidence, judge
 from newsletter.mail.reports.read import Ours, read_report
 from newsletter.model.bounce import Finding, Report, ReportKind
@@ -27,8 +28,9 @@ from newsletter.model.verdict import Event, Past, Verdict, Way
 from newsletter.store import bounces as store
 from newsletter.store.consents import record_consent
 from newsletter.store.database import Connection, Database
-from newsletter.store.notices import write_notice
+from newsletter.store.notices import fail_notice, find_letter_address, write_notice
 from newsletter.store.subscribers import lock_subscriber, mark_left
+from newsletter.store.suppression import lift_suppression, suppress
 
 KEPT_MOST: Final = 1000
 REFUSALS_AT_ONCE: Final = 500
@@ -109,9 +111,36 @@ def _take_mail(connection: Connection, desk: Desk, mail: Incoming, report: Repor
     number = store.record_report(connection, digest, report, mail.way, len(mail.raw), now, raw, reader)
     if number is None:
         return Taken(report, again=True)
+    if report.notice:
+        _settle_notice(connection, report, mail.way, now)
     if report.kind is ReportKind.REPLY:
         return _forward(connection, desk, mail, report, number, now)
     return replace(_judge(connection, desk, report, mail.way, number, reader, now), kept=keeps)
+
+
+def _settle_notice(connection: Connection, report: Report, way: Way, now: datetime) -> None:
+    """Do what follows for a letter that belongs to no edition: it failed, or its address wants no other.
+
+    A bounce counts against no reader: a letter may go to an address that somebody mistyped, or is moving to.
+    """
+    finding = report.finding
+    if report.kind is ReportKind.BOUNCE and finding:
+        said = (str(finding.code or ""), finding.status, finding.diagnostic)
+        reason = finding.reason.replace("_", " ")
+        fail_notice(connection, report.notice, " ".join(filter(None, (f"came back, {reason}:", *said))))
+    elif report.kind is ReportKind.COMPLAINT and (address := find_letter_address(connection, report.notice)):
+        fail_notice(connection, report.notice, "called spam")
+        _keep_out(connection, address, way, now)
+
+
+def _keep_out(connection: Connection, address: str, way: Way, now: datetime) -> None:
+    """Send nothing more to an address whose owner calls our letters spam, reader or not."""
+    reader = lock_subscriber(connection, address)
+    if reader is None:
+        lift_suppression(connection, fold_address(address))  # a complaint outweighs any earlier reason
+        suppress(connection, [(fold_address(address), address)], SuppressionReason.COMPLAINED, now)
+    elif store.suspend_reader(connection, reader, SuppressionReason.COMPLAINED, now):
+        record_consent(connection, reader.id, ConsentEvent.SUSPENDED, Origin(f"bounce ({way})"), now, "complaint")
 
 
 def _take_event(connection: Connection, desk: Desk, event: Event, now: datetime) -> Taken:

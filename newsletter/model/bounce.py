@@ -161,7 +161,8 @@ class Report:
     """What one mail that came in says.
 
     `names` holds whom it is about, by the most trusted place that names anybody; empty when nothing in it was signed by
-    us, and then it changes nobody, whatever addresses the findings show. `form` is how it was read: `dsn`, `plain`,
+    us, and then it changes nobody, whatever addresses the findings show. `notice` is the number of the letter that came
+    back where no reader is named, 0 for none. `form` is how it was read: `dsn`, `plain`,
     `returned` (only the returned mail names a recipient), `fallback`, `arf`, `mailto`, `auto-reply`. `feedback` is the
     type of a feedback report (RFC 5965). `cut` says that limits were hit and something was not read.
     """
@@ -169,6 +170,7 @@ class Report:
     kind: ReportKind
     findings: tuple[Finding, ...] = ()
     names: tuple[Named, ...] = ()
+    notice: int = 0
     form: str = ""
     feedback: str = ""
     sender: str = ""

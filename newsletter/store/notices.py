@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, delete, func, literal_c
 from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter.mail.address import fold_address
-from newsletter.model.notice import NewNotice, Notice, NoticeLine, NoticeSettlement, NoticeState
+from newsletter.model.notice import LetterKind, NewNotice, Notice, NoticeLine, NoticeSettlement, NoticeState
 from newsletter.store.schema import notices
 
 REPLY_LENGTH = 500
@@ -105,6 +105,12 @@ def fail_notice(connection: Connection, notice_id: int, reply: str) -> bool:
     sent = and_(notices.c.id == notice_id, notices.c.state == NoticeState.SENT)
     values = {"state": NoticeState.FAILED, "reply": reply.replace("\0", "")[:REPLY_LENGTH]}
     return connection.execute(update(notices).where(sent).values(values)).rowcount > 0
+
+
+def find_letter_address(connection: Connection, notice_id: int) -> str | None:
+    """Return the address that a letter to a reader, or to who wants to be one, went to; None for other notices."""
+    letter = and_(notices.c.id == notice_id, notices.c.kind.in_([kind.value for kind in LetterKind]))
+    return connection.execute(select(notices.c.address).where(letter)).scalar_one_or_none()
 
 
 def cancel_notices(connection: Connection, subscriber_id: int, address: str) -> int:

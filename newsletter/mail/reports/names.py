@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from newsletter.mail.reports.fields import NO_FIELDS, Fields
 from newsletter.mail.reports.requests import find_request_token
 from newsletter.mail.token import Purpose, Token, read_token
-from newsletter.mail.verp import read_envelope_sender
+from newsletter.mail.verp import read_envelope_sender, read_notice_sender
 from newsletter.model.bounce import Named, NamedBy
 from newsletter.model.edition import TOKEN_WIDTH
 
@@ -37,7 +37,7 @@ _ARRIVAL_FIELDS = frozenset(
 _REFERENCE_FIELDS = ("in-reply-to", "references", "message-id", "x-original-message-id", "original-message-id")
 _RECEIVED_FOR = re.compile(r"\bfor\s+<?([^\s<>;]{3,320})>?", re.IGNORECASE)
 _RETURN_ADDRESS = re.compile(
-    rf"b(?:\+|=2b|=2B|%2b|%2B)[A-Za-z2-7]{{{TOKEN_WIDTH}}}@[A-Za-z0-9.-]{{1,255}}", re.IGNORECASE
+    rf"[bn](?:\+|=2b|=2B|%2b|%2B)[A-Za-z2-7]{{{TOKEN_WIDTH}}}@[A-Za-z0-9.-]{{1,255}}", re.IGNORECASE
 )
 _TOKEN = re.compile(rf"(?<![A-Za-z0-9])[A-Za-z2-7]{{{TOKEN_WIDTH}}}(?![A-Za-z0-9])")
 _MAX_TRIED = 20
@@ -68,40 +68,53 @@ class Places:
     returned_text: str = ""
 
 
-def find_names(places: Places, ours: Ours) -> tuple[Named, ...]:
-    """Return the readers that signed names in the most trusted place tell, each once; places after it aren't asked."""
+_READERS = (Purpose.BOUNCE, Purpose.MESSAGE, Purpose.UNSUBSCRIBE, Purpose.PREFERENCES)
+"""What a reader's token may have been made for; those for anything else hold other numbers than readers'."""
+
+_Signed = tuple[Purpose, Token]
+
+
+def find_names(places: Places, ours: Ours) -> tuple[tuple[Named, ...], int]:
+    """Return the readers that signed names in the most trusted place tell, each once, or the notice's number (0: none).
+
+    Places after the first that names anybody aren't asked. Where one names a notice, the readers in it are those that
+    links in the notice are about: it may have gone to another address than theirs.
+    """
     for by, find in _PLACES:
         found = dict.fromkeys(find(places, ours))
+        notice = next((token.subscriber_id for purpose, token in found if purpose is Purpose.NOTICE), 0)
         if found:
-            return tuple(Named(token.subscriber_id, token.edition_id, by) for token in found)
-    return ()
+            readers = dict.fromkeys(token for _, token in found)
+            names = tuple(Named(token.subscriber_id, token.edition_id, by) for token in readers)
+            return (() if notice else names), notice
+    return (), 0
 
 
-def _find_arrived(places: Places, ours: Ours) -> Iterator[Token]:
+def _find_arrived(places: Places, ours: Ours) -> Iterator[_Signed]:
     return _read_return_addresses([places.envelope_to, *find_arrivals(places.fields)], ours)
 
 
-def _find_requested(places: Places, ours: Ours) -> Iterator[Token]:
+def _find_requested(places: Places, ours: Ours) -> Iterator[_Signed]:
     token = read_token(ours.keys, Purpose.UNSUBSCRIBE, find_request_token(places.fields))
-    return iter([token] if token else [])
+    return iter([(Purpose.UNSUBSCRIBE, token)] if token else [])
 
 
-def _find_given_back(places: Places, ours: Ours) -> Iterator[Token]:
-    return _read_any([places.statuses], ours, (Purpose.BOUNCE, Purpose.MESSAGE))
+def _find_given_back(places: Places, ours: Ours) -> Iterator[_Signed]:
+    return _read_any([places.statuses], ours, (Purpose.BOUNCE, Purpose.MESSAGE, Purpose.NOTICE))
 
 
-def _find_referred_to(places: Places, ours: Ours) -> Iterator[Token]:
+def _find_referred_to(places: Places, ours: Ours) -> Iterator[_Signed]:
     identifiers = [*places.fields.all(*_REFERENCE_FIELDS), *places.returned.all("message-id")]
-    return _read_any(identifiers, ours, (Purpose.MESSAGE,))
+    return _read_any(identifiers, ours, (Purpose.MESSAGE, Purpose.NOTICE))
 
 
-def _find_returned(places: Places, ours: Ours) -> Iterator[Token]:
+def _find_returned(places: Places, ours: Ours) -> Iterator[_Signed]:
     texts = [*(value for _, value in places.returned.pairs), places.said, places.returned_text]
     yield from _read_return_addresses(texts, ours)
-    yield from _read_any(texts, ours, tuple(Purpose))
+    yield from _read_any(texts, ours, (*_READERS, Purpose.NOTICE))
 
 
-_PLACES: tuple[tuple[NamedBy, Callable[[Places, Ours], Iterator[Token]]], ...] = (
+_PLACES: tuple[tuple[NamedBy, Callable[[Places, Ours], Iterator[_Signed]]], ...] = (
     (NamedBy.ENVELOPE, _find_arrived),
     (NamedBy.SUBJECT, _find_requested),
     (NamedBy.ENVELOPE_ID, _find_given_back),
@@ -116,20 +129,24 @@ def find_arrivals(fields: Fields) -> list[str]:
     return [*fields.all(*_ARRIVAL_FIELDS), *(found[1] for value in received for found in _RECEIVED_FOR.finditer(value))]
 
 
-def _read_return_addresses(texts: Iterable[str], ours: Ours) -> Iterator[Token]:
+def _read_return_addresses(texts: Iterable[str], ours: Ours) -> Iterator[_Signed]:
     """Yield what signed return addresses in texts say, also where a relay has encoded the plus sign."""
     for spelled in _first(found[0] for text in texts for found in _RETURN_ADDRESS.finditer(text)):
         local, _, domain = spelled.partition("@")
-        token = read_envelope_sender(ours.keys, f"b+{local[-TOKEN_WIDTH:]}@{domain.rstrip('.')}", ours.bounce_domain)
+        address = f"{spelled[0]}+{local[-TOKEN_WIDTH:]}@{domain.rstrip('.')}"
+        token = read_envelope_sender(ours.keys, address, ours.bounce_domain)
+        notice = None if token else read_notice_sender(ours.keys, address, ours.bounce_domain)
         if token:
-            yield token
+            yield Purpose.BOUNCE, token
+        elif notice:
+            yield Purpose.NOTICE, Token(notice, 0)
 
 
-def _read_any(texts: Iterable[str], ours: Ours, purposes: Sequence[Purpose]) -> Iterator[Token]:
+def _read_any(texts: Iterable[str], ours: Ours, purposes: Sequence[Purpose]) -> Iterator[_Signed]:
     """Yield what tokens anywhere in texts say, if one of our keys signed them for one of these purposes."""
     for spelled in _first(found[0] for text in texts for found in _TOKEN.finditer(text.replace("=\n", ""))):
-        tokens = (read_token(ours.keys, purpose, spelled) for purpose in purposes)
-        yield from (token for token in tokens if token)
+        tokens = ((purpose, read_token(ours.keys, purpose, spelled)) for purpose in purposes)
+        yield from ((purpose, token) for purpose, token in tokens if token)
 
 
 def _first(found: Iterable[str]) -> list[str]:

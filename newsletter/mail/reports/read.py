@@ -56,11 +56,12 @@ def _read_mail(mail: Part, ours: Ours | None, envelope_to: str, limits: Limits, 
     if forwarded and (guessed or report.kind in (ReportKind.REPLY, ReportKind.UNREADABLE)):
         inner = _find_forwarded(mail, ours, limits, forwarded - 1)
         if inner is not None:
-            report = replace(inner, names=())
-    names = _find_names(mail, words, ours, envelope_to, limits) if ours else ()
+            report = replace(inner, names=(), notice=0)
+    names, notice = _find_names(mail, words, ours, envelope_to, limits) if ours else ((), 0)
     return replace(
         report,
         names=names,
+        notice=notice,
         sender=decode_words(mail.fields.get("from"))[:SHOWN_LENGTH],
         subject=decode_words(mail.fields.get("subject"))[:SHOWN_LENGTH],
     )
@@ -119,7 +120,10 @@ def _find_forwarded(mail: Part, ours: Ours | None, limits: Limits, forwarded: in
     return None
 
 
-def _find_names(mail: Part, words: Words, ours: Ours, envelope_to: str, limits: Limits) -> tuple[Named, ...]:
+def _find_names(
+    mail: Part, words: Words, ours: Ours, envelope_to: str, limits: Limits
+) -> tuple[tuple[Named, ...], int]:
+    """Return which readers are named, or which notice."""
     machine = [decode_part(part, limits.text) for part in walk_parts(mail) if _is_for_machines(part)]
     places = Places(
         fields=mail.fields,

@@ -8,7 +8,7 @@ from newsletter.mail.reports.fields import Fields
 from newsletter.mail.reports.names import Ours, Places, find_names
 from newsletter.mail.reports.read import read_report
 from newsletter.mail.token import Purpose, make_token
-from newsletter.mail.verp import make_envelope_sender
+from newsletter.mail.verp import make_envelope_sender, make_notice_sender
 from newsletter.model.bounce import Named, NamedBy
 
 KEY = b"k" * 32
@@ -19,7 +19,7 @@ OTHER = make_envelope_sender(KEY, 8, 3, DOMAIN)
 
 
 def names(*pairs: tuple[str, str], **places: str) -> list[tuple[int, NamedBy]]:
-    found = find_names(Places(Fields(pairs), **places), OURS)  # type: ignore[arg-type] # texts only
+    found, _ = find_names(Places(Fields(pairs), **places), OURS)  # type: ignore[arg-type] # texts only
     return [(name.subscriber_id, name.by) for name in found]
 
 
@@ -38,13 +38,13 @@ def test_the_return_address_names_the_reader_wherever_the_way_is_told(field: str
 
 
 def test_the_envelope_recipient_is_believed_first() -> None:
-    found = find_names(Places(Fields((("to", OTHER),)), envelope_to=VERP), OURS)
+    found, _ = find_names(Places(Fields((("to", OTHER),)), envelope_to=VERP), OURS)
     assert [name.subscriber_id for name in found] == [7, 8]
 
 
 def test_the_return_address_is_believed_more_than_what_is_returned() -> None:
     returned = Fields((("return-path", f"<{OTHER}>"),))
-    found = find_names(Places(Fields((("to", VERP),)), returned=returned), OURS)
+    found, _ = find_names(Places(Fields((("to", VERP),)), returned=returned), OURS)
     assert found == (Named(7, 3, NamedBy.ENVELOPE),)
 
 
@@ -83,6 +83,19 @@ def test_an_unsubscribe_token_as_return_address_names_nobody() -> None:
 
 def test_a_return_address_at_another_domain_names_nobody() -> None:
     assert names(("to", make_envelope_sender(KEY, 7, 3, "elsewhere.example.org"))) == []
+
+
+@pytest.mark.parametrize("purpose", [Purpose.CONFIRM, Purpose.FORM, Purpose.NOTICE])
+def test_a_token_that_holds_no_reader_s_number_names_no_reader(purpose: Purpose) -> None:
+    token = make_token(KEY, purpose, 7, 0)
+    assert names(("in-reply-to", f"<{token}@example.org>"), statuses=token, returned_text=f"/confirm/{token}\n") == []
+
+
+def test_a_letter_that_names_itself_names_no_reader_by_its_links() -> None:
+    link = f"https://news.example.org/p/{make_token(KEY, Purpose.PREFERENCES, 7, 0)}"
+    returned = Fields((("return-path", f"<{make_notice_sender(KEY, 9, DOMAIN)}>"),))
+    assert find_names(Places(Fields(), returned=returned, returned_text=link), OURS) == ((), 9)
+    assert find_names(Places(Fields((("to", VERP),)), returned=returned), OURS)[1] == 0
 
 
 @given(st.text("abcdefghijklmnopqrstuvwxyz234567", min_size=32, max_size=32))
