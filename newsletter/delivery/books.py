@@ -89,6 +89,7 @@ class Books:
         self._doubtful = False
         self._begun = False  # something was claimed, or asked for
         self._leased_at = ledger.clock()
+        self._leased_until = self._leased_at + ledger.lease
 
     @property
     def held(self) -> int:
@@ -116,7 +117,7 @@ class Books:
     @property
     def expired(self) -> bool:
         """Return whether others may have taken what we hold: the machine slept, or its clock was put forward."""
-        return self.ledger.clock() >= self._leased_at + self.ledger.lease
+        return self.ledger.clock() >= self._leased_until
 
     def settle(self, settlement: Settlement) -> None:
         """Put an answer on the page."""
@@ -184,7 +185,8 @@ class Books:
             if epoch is None:
                 raise StoreError(_RESTORED)
         ledger.fence.note(epoch)  # before anything that was claimed can go out, and the journal forget
-        self._leased_at = now if due else self._leased_at
+        if due:
+            self._leased_at, self._leased_until = now, now + ledger.lease
         self._begun = self._begun or want > 0
         turn = Turn(claimed, page.settlements, departed, control, through=want > 0 and not claimed, paces=paces)
         return turn, {settlement.delivery_id for settlement in lost}

@@ -26,7 +26,7 @@ from newsletter.delivery.policy import Fault, Phase, decide_outcome, decide_sett
 from newsletter.delivery.stages import Halt, NextStage, Stages
 from newsletter.errors import StoreError, TransportError
 from newsletter.model.control import Control
-from newsletter.model.delivery import Accepted, Delivery, Outcome, Refused, Reply
+from newsletter.model.delivery import Accepted, Deferred, Delivery, DeliveryState, Outcome, Refused, Reply
 
 BOOKS_INTERVAL: Final = 0.25
 """Seconds between two pages of the books at the most, so that `status` is never far behind."""
@@ -255,14 +255,19 @@ class Engine:
         desk = self._desk
         self._note(delivery, phase, outcome.reply)
         self._retried.discard(delivery.id)
-        settlement = decide_settlement(delivery, outcome, desk.ledger.clock(), desk.rules, desk.jitter())
+        jitter = desk.jitter() if isinstance(outcome, Deferred) else 1.0
+        settlement = decide_settlement(delivery, outcome, desk.ledger.clock(), desk.rules, jitter)
         self._books.settle(settlement)
         self._stages.count(settlement)
+        if self._alarm or settlement.state is not DeliveryState.SENT:  # what was taken raises no alarm
+            self._judge_alarm()
+        if self._alarm or self._books.low:
+            self._news.set()
+
+    def _judge_alarm(self) -> None:
         was, self._alarm = self._alarm, self._stages.alarm
         if was and not self._alarm:
             self._mail.set()
-        if self._books.low or self._alarm:
-            self._news.set()
 
     def _note(self, delivery: Delivery, phase: Phase, reply: Reply) -> None:
         self._desk.ledger.journal.finish(delivery.id, PHASES.index(phase), reply)

@@ -49,7 +49,7 @@ class Personal(NamedTuple):
     message: bytes
     unsubscribe: bytes
     preferences: bytes
-    bounce: bytes
+    bounce: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

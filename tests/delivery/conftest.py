@@ -136,11 +136,7 @@ class Relay:
             if phase == "starttls" and answer.startswith("220") and self.starttls:
                 await writer.start_tls(self.starttls)
             if phase == "data" and answer.startswith("354"):
-                if self.drop_in_body:
-                    await reader.readexactly(1000)
-                    return
-                content = (await reader.readuntil(b"\r\n.\r\n"))[:-3]
-                phase = "dot"
+                content, phase = await self._read_body(reader), "dot"
                 continue
             line = (await reader.readuntil(b"\r\n")).decode().rstrip("\r\n")
             self.said.append(line)
@@ -149,6 +145,14 @@ class Relay:
                 sender = line.split("<")[1].split(">")[0]
             elif phase == "rcpt":
                 recipient = line.split("<")[1].split(">")[0]
+            elif phase == "bdat":
+                content, phase = await reader.readexactly(int(line.split()[1])), "dot"
+
+    async def _read_body(self, reader: asyncio.StreamReader) -> bytes:
+        if self.drop_in_body:
+            await reader.readexactly(1000)
+            raise ConnectionResetError
+        return (await reader.readuntil(b"\r\n.\r\n"))[:-3]
 
 
 StartSink = Callable[..., int]

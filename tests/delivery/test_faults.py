@@ -5,6 +5,7 @@ Postfix's smtp-sink plays the faults that hit everybody; a scripted relay those 
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,8 @@ from newsletter.model.edition import Edition
 from newsletter.store.database import Database, open_database
 from newsletter.store.deliveries import list_deliveries
 from newsletter.store.editions import StoredEdition
-from tests.delivery.conftest import KEY, Relay, StartSink, audit, publish
+from tests.delivery.announcing import announce_pipelining
+from tests.delivery.conftest import KEY, Relay, StartSink, add_readers, audit, publish
 
 READERS = 4
 SENT, FAILED, DEFERRED = DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.DEFERRED
@@ -44,7 +46,7 @@ class Desk:
                 "delivery": {"journal": self._folder / "journal"},
             }
         )
-        transport = open_transport(settings, {}, "slug")
+        transport = open_transport(settings, {"NEWSLETTER_SMTP_PASSWORD": "secret"}, "slug")
         try:
             return send_edition(self.database, self._stored, transport, Keys(KEY), settings, lambda tally: None)
         finally:
@@ -83,6 +85,39 @@ def test_whatever_the_relay_offers_everybody_gets_it(desk: Desk, start_sink: Sta
     assert desk.rows() == [(SENT, 250, 1)] * READERS
 
 
+def test_a_relay_that_knows_no_ehlo_is_greeted_the_old_way(desk: Desk, start_sink: StartSink) -> None:
+    assert desk.send(start_sink("-f", "EHLO")) == Tally(sent=READERS)
+    assert desk.rows() == [(SENT, 250, 1)] * READERS
+
+
+@pytest.mark.parametrize(
+    ("options", "smtp", "reason"),
+    [
+        ([], {"tls": "starttls"}, "it offers no STARTTLS"),
+        (["-a"], {"user": "news"}, "AUTH"),
+        (["-f", "EHLO"], {"user": "news"}, "(EHLO): 500"),
+    ],
+    ids=["no STARTTLS", "no AUTH", "no EHLO"],
+)
+def test_what_we_insist_on_and_the_relay_lacks_is_about_us(
+    desk: Desk, start_sink: StartSink, options: list[str], smtp: dict[str, object], reason: str
+) -> None:
+    assert reason in desk.send_in_vain(start_sink(*options), **smtp)
+    assert desk.rows() == NOBODY_BLAMED
+
+
+def test_an_address_that_the_relay_can_t_write_fails_and_holds_up_nobody(
+    migrated_file: Path, tmp_path: Path, edition: Edition, start_sink: StartSink
+) -> None:
+    path = tmp_path / "newsletter.db"
+    path.write_bytes(migrated_file.read_bytes())
+    with open_database(f"sqlite:///{path}") as database:
+        add_readers(database, ["jörg@example.net"])
+        desk = Desk(database, publish(database, edition, 2), tmp_path)
+        assert desk.send(start_sink()) == Tally(sent=2, failed=1)
+        assert desk.rows() == [(FAILED, 553, 1), (SENT, 250, 1), (SENT, 250, 1)]
+
+
 @pytest.mark.parametrize("command", ["CONNECT", "EHLO,HELO"])
 @pytest.mark.parametrize("fault", ["-r", "-f", "-Q", "-q"], ids=["4xx", "5xx", "421", "drop"])
 def test_a_door_that_is_shut_is_told_and_blames_nobody(
@@ -93,69 +128,95 @@ def test_a_door_that_is_shut_is_told_and_blames_nobody(
     assert desk.rows() == NOBODY_BLAMED
 
 
-DIALECTS = pytest.mark.parametrize("dialect", [[], ["-p"]], ids=["pipelining", "one by one"])
+Reach = Callable[..., int]
+"""Starts smtp-sink with a fault and returns the port by which it is reached."""
 
 
-@DIALECTS
+@pytest.fixture(params=["pipelining", "one by one"])
+def reach(start_sink: StartSink, request: pytest.FixtureRequest) -> Iterator[Reach]:
+    with ExitStack() as ways:
+
+        def reach(*options: str) -> int:
+            port = start_sink("-p", *options)
+            return port if request.param == "one by one" else ways.enter_context(announce_pipelining(port))
+
+        yield reach
+
+
 @pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA", "."])
-def test_a_soft_refusal_waits(desk: Desk, start_sink: StartSink, dialect: list[str], command: str) -> None:
-    assert desk.send(start_sink(*dialect, "-r", command, "-b", "450 4.2.0 later")) == Tally(deferred=READERS)
+def test_a_soft_refusal_waits(desk: Desk, reach: Reach, command: str) -> None:
+    assert desk.send(reach("-r", command, "-b", "450 4.2.0 later")) == Tally(deferred=READERS)
     assert desk.rows() == [(DEFERRED, 450, 1)] * READERS
 
 
-@DIALECTS
 @pytest.mark.parametrize("command", ["RCPT", "DATA", "."])
-def test_a_hard_refusal_is_final(desk: Desk, start_sink: StartSink, dialect: list[str], command: str) -> None:
-    assert desk.send(start_sink(*dialect, "-f", command, "-B", "554 5.6.0 never")) == Tally(failed=READERS)
+def test_a_hard_refusal_is_final(desk: Desk, reach: Reach, command: str) -> None:
+    assert desk.send(reach("-f", command, "-B", "554 5.6.0 never")) == Tally(failed=READERS)
     assert desk.rows() == [(FAILED, 554, 1)] * READERS
 
 
-@DIALECTS
-def test_a_hard_refusal_of_our_sender_is_about_us(desk: Desk, start_sink: StartSink, dialect: list[str]) -> None:
-    assert "(MAIL FROM): 550 5.1.8" in desk.send_in_vain(start_sink(*dialect, "-f", "MAIL", "-B", "550 5.1.8 not you"))
+def test_a_mail_that_is_refused_before_it_was_heard_out_is_refused(desk: Desk, reach: Reach) -> None:
+    assert desk.send(reach("-A", "0")) == Tally(failed=READERS)
+    assert desk.rows() == [(FAILED, 550, 1)] * READERS
+
+
+def test_a_hard_refusal_of_our_sender_is_about_us(desk: Desk, reach: Reach) -> None:
+    assert "(MAIL FROM): 550 5.1.8" in desk.send_in_vain(reach("-f", "MAIL", "-B", "550 5.1.8 not you"))
     assert desk.rows() == NOBODY_BLAMED
 
 
 @pytest.mark.parametrize("command", ["RCPT", "DATA", "."])
-def test_a_policy_that_bars_everybody_is_about_us(desk: Desk, start_sink: StartSink, command: str) -> None:
-    said = desk.send_in_vain(start_sink("-f", command, "-B", "554 5.7.1 not you"))
+def test_a_policy_that_bars_everybody_is_about_us(desk: Desk, reach: Reach, command: str) -> None:
+    said = desk.send_in_vain(reach("-f", command, "-B", "554 5.7.1 not you"))
     assert "554 5.7.1 not you" in said
     assert desk.rows() == NOBODY_BLAMED
 
 
 @pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA", "."])
-def test_a_421_waits_and_is_no_try_of_the_reader_s(desk: Desk, start_sink: StartSink, command: str) -> None:
-    desk.send(start_sink("-Q", command))
+def test_a_421_waits_and_is_no_try_of_the_reader_s(desk: Desk, reach: Reach, command: str) -> None:
+    desk.send(reach("-Q", command))
     assert desk.rows() == [(DEFERRED, 421, 0)] * READERS
 
 
 @pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA"])
-def test_a_connection_lost_before_the_body_waits(desk: Desk, start_sink: StartSink, command: str) -> None:
-    desk.send(start_sink("-q", command))
+def test_a_connection_lost_before_the_body_waits(desk: Desk, reach: Reach, command: str) -> None:
+    desk.send(reach("-q", command))
     assert desk.rows() == [(DEFERRED, 0, 0)] * READERS
 
 
-def test_a_connection_lost_at_the_final_dot_is_unknown(desk: Desk, start_sink: StartSink) -> None:
-    desk.send(start_sink("-q", "."))
+def test_a_connection_lost_at_the_final_dot_is_unknown(desk: Desk, reach: Reach) -> None:
+    desk.send(reach("-q", "."))
     assert desk.rows() == [(UNKNOWN, 0, 1)] * READERS
 
 
+# While smtp-sink delays its reply to MAIL or RCPT, it goes on with what came behind: its pipeline is none then.
+
+
 @pytest.mark.parametrize("desk", [1], indirect=True)
-@pytest.mark.parametrize(
-    ("command", "timeout", "row"),
-    [
-        ("RCPT", 5.0, (SENT, 250, 1)),
-        ("RCPT", 0.2, (DEFERRED, 0, 0)),
-        (".", 5.0, (SENT, 250, 1)),
-        (".", 0.2, (UNKNOWN, 0, 1)),
-    ],
-)
-def test_a_slow_reply_is_waited_for_and_a_slower_one_is_none(
-    desk: Desk, start_sink: StartSink, command: str, timeout: float, row: Row
-) -> None:
-    limits = {"timeout": timeout, "data_timeout": 5.0} if command == "RCPT" else {"data_timeout": timeout}
-    desk.send(start_sink("-p", "-W", f"{command}:1"), **limits)
-    assert desk.rows() == [row]
+@pytest.mark.parametrize("command", ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "."])
+def test_a_slow_reply_is_waited_for(desk: Desk, start_sink: StartSink, command: str) -> None:
+    desk.send(start_sink("-p", "-W", f"{command}:1"))
+    assert desk.rows() == [(SENT, 250, 1)]
+
+
+@pytest.mark.parametrize("desk", [1], indirect=True)
+@pytest.mark.parametrize("command", ["CONNECT", "EHLO"])
+def test_a_door_that_opens_too_slowly_is_shut(desk: Desk, start_sink: StartSink, command: str) -> None:
+    desk.send_in_vain(start_sink("-W", f"{command}:1"), timeout=0.2)
+    assert desk.rows() == [(QUEUED, -1, 0)]
+
+
+@pytest.mark.parametrize("desk", [1], indirect=True)
+@pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA"])
+def test_a_reply_that_is_too_slow_is_none(desk: Desk, start_sink: StartSink, command: str) -> None:
+    desk.send(start_sink("-p", "-W", f"{command}:1"), timeout=0.2)
+    assert desk.rows() == [(DEFERRED, 0, 0)]
+
+
+@pytest.mark.parametrize("desk", [1], indirect=True)
+def test_an_answer_to_the_final_dot_that_is_too_slow_leaves_it_unknown(desk: Desk, reach: Reach) -> None:
+    desk.send(reach("-W", ".:1"), data_timeout=0.2)
+    assert desk.rows() == [(UNKNOWN, 0, 1)]
 
 
 FATES = {
@@ -177,9 +238,9 @@ EXPECTED = [
 
 
 @pytest.mark.parametrize("connections", [1, 3])
-@pytest.mark.parametrize("pipelining", [True, False], ids=["pipelining", "one by one"])
+@pytest.mark.parametrize("offers", ["PIPELINING", "CHUNKING", "PIPELINING CHUNKING", ""])
 async def test_each_reader_has_his_own_verdict_in_the_middle_of_a_pipeline(
-    migrated_file: Path, tmp_path: Path, edition: Edition, pipelining: bool, connections: int
+    migrated_file: Path, tmp_path: Path, edition: Edition, offers: str, connections: int
 ) -> None:
     path = tmp_path / "newsletter.db"
     path.write_bytes(migrated_file.read_bytes())
@@ -187,8 +248,8 @@ async def test_each_reader_has_his_own_verdict_in_the_middle_of_a_pipeline(
     def fate(phase: str, usual: str) -> Callable[[str], str]:
         return lambda recipient: FATES[phase].get(int(recipient.removeprefix("reader").partition("@")[0]), usual)
 
-    script = {
-        "ehlo": "250-relay.test\n250-PIPELINING\n250 HELP" if pipelining else "250 relay.test",
+    script: dict[str, str | Callable[[str], str]] = {
+        "ehlo": "\n".join(["250-relay.test", *(f"250-{extension}" for extension in offers.split()), "250 HELP"]),
         "rcpt": fate("rcpt", "250 2.1.5 ok"),
         "data": "354 go on",
         "dot": fate("dot", "250 2.0.0 queued"),
@@ -196,16 +257,16 @@ async def test_each_reader_has_his_own_verdict_in_the_middle_of_a_pipeline(
     with open_database(f"sqlite:///{path}") as database:
         desk = Desk(database, publish(database, edition, len(EXPECTED)), tmp_path)
         async with RefusingRelay(script).serve() as relay:
-            tally = await asyncio.to_thread(desk.send, relay.port, connections=connections)
+            tally = await asyncio.to_thread(desk.send, relay.port, connections=connections, window=3)
         assert desk.rows() == EXPECTED
     assert tally == Tally(sent=3, failed=4, deferred=3)
     assert sorted(relay.recipients()) == ["reader10@example.net", "reader3@example.net", "reader7@example.net"]
 
 
 class RefusingRelay(Relay):
-    """Also refuses DATA after a refused RCPT, as a server must when they come in one go (RFC 2920 section 3.1)."""
+    """Also refuses a body after a refused RCPT, as a server must when they come in one go (RFC 2920 section 3.1)."""
 
     def _answer(self, phase: str, recipient: str = "") -> str:
-        if phase == "data" and not super()._answer("rcpt", recipient).startswith("2"):
+        if phase in ("data", "dot") and not super()._answer("rcpt", recipient).startswith("2"):
             return "554 5.5.1 no valid recipients"
         return super()._answer(phase, recipient)
