@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from newsletter.delivery.fence import Fence
 from newsletter.delivery.journal import Journal
@@ -36,6 +37,10 @@ _RESTORED = (
     "Sending stopped: the database was restored while mail was being sent from it. What was on the wire is unknown; "
     "`newsletter publish` goes on with who is left."
 )
+
+
+_FEW: Final = 8
+"""The part of all that is claimed ahead below which nothing is claimed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,7 @@ class Books:
         self._held: set[int] = set()  # claimed, and not yet written down as answered
         self._page = Page()
         self._doubtful = False
+        self._dry = False  # the last claim took all who were due
         self._begun = False  # something was claimed, or asked for
         self._leased_at = ledger.clock()
         self._leased_until = self._leased_at + ledger.lease
@@ -111,8 +117,11 @@ class Books:
 
     @property
     def low(self) -> bool:
-        """Return whether more should be claimed, so that the wire never waits for the ledger."""
-        return self.waiting < self.ledger.ahead // 2
+        """Return whether it is time for a page, so that the wire never waits for the ledger.
+
+        As long as nobody else is due, that is only when every answer is there: pages cost more than what is on them.
+        """
+        return self.waiting < (1 if self._dry else self.ledger.ahead // 2)
 
     @property
     def expired(self) -> bool:
@@ -144,7 +153,7 @@ class Books:
         Raises StoreError; the page is kept then.
         """
         page, self._page = self._page, Page()
-        want = self.ledger.ahead - len(self._held) + len(page) if claim else 0
+        want = self._count_room(page) if claim else 0
         try:
             turn, lost = await asyncio.to_thread(self._write, page, want, stage, spendings)
         except BaseException:
@@ -157,10 +166,16 @@ class Books:
         for delivery_id in (*settled, *page.returned, *(number for number, _ in page.postponed)):
             self.ledger.journal.forget(delivery_id)
             self._held.discard(delivery_id)
+        self._dry = len(turn.claimed) < want if want else self._dry
         fresh = [delivery for delivery in turn.claimed if delivery.id not in self._held]  # one of each at a time
         self._held.update(delivery.id for delivery in fresh)
         told = [settlement for settlement in page.settlements if settlement.delivery_id not in lost]
         return replace(turn, claimed=fresh, settled=told)
+
+    def _count_room(self, page: Page) -> int:
+        """Return how many to claim: not a few at a time, for asking costs more than they do."""
+        room = self.ledger.ahead - len(self._held) + len(page)
+        return room if room >= self.ledger.ahead // _FEW else 0
 
     def _write(self, page: Page, want: int, stage: Stage, spendings: Sequence[Spending]) -> tuple[Turn, set[int]]:
         """Return what the ledger says, and which answers came too late: those rows were taken from us."""

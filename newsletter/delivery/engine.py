@@ -11,13 +11,12 @@ never left is given back. What even then has no answer is left to the journal an
 """
 
 import asyncio
-import os
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final
 
 from newsletter.delivery.books import Books
+from newsletter.delivery.composers import Composers, Made
 from newsletter.delivery.desk import PHASES, Desk, Tally
 from newsletter.delivery.exchange import Prepared, Result
 from newsletter.delivery.gate import Gate, Return
@@ -38,7 +37,6 @@ _LEASE_OVER: Final = (
     "Sending stopped: this machine slept, or its clock was put forward, for so long that another sender may have taken "
     "over. Nothing was sent since; the same command goes on with who is left."
 )
-_CHUNK: Final = 64
 _UNHEARD: Final = (0, 421)
 _UNSAID: Final = Result(Phase.RCPT, Reply(0, "", ""))
 
@@ -52,7 +50,7 @@ class Engine:
         self._books = Books(desk.ledger)
         self._stages = Stages(desk.rules)
         self._alarm = False  # answers look wrong: nothing is begun until the books have judged them
-        self._pool = ThreadPoolExecutor(os.cpu_count(), "compose")
+        self._composers = Composers(desk.compose, self._take_made, self._end)
         self._gate = Gate(desk.pace, desk.ledger.ahead, desk.meters)
         self._departed: set[int] = set()  # readers who have left since they were claimed
         self._lanes: set[Lane] = set()
@@ -95,8 +93,8 @@ class Engine:
             try:
                 await self._drain(lanes)
             finally:
+                self._composers.close()
                 await self._close_books()
-                self._pool.shutdown(cancel_futures=True)
         if self._error:
             raise self._error
         return self.tally
@@ -149,7 +147,7 @@ class Engine:
             if wait == 0.0:
                 return True
             self._mail.clear()
-            if not len(self._gate):
+            if not (len(self._gate) or self._composers.busy):
                 self._news.set()
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait):
@@ -302,7 +300,7 @@ class Engine:
             self._departed = set(turn.departed)
             welcome, away = self._gate.turn_away(turn.claimed)
             self._postpone(away)
-            await self._prepare(welcome)
+            self._composers.make(welcome)
             if not turn.control.runs:
                 self._stop_for(turn.control)
             elif not await self._advance(through=turn.through and not self._gate.owes):
@@ -330,26 +328,14 @@ class Engine:
         self.tally.control = control
         self._end()
 
-    async def _prepare(self, claimed: Sequence[Delivery]) -> None:
-        """Compose, and sign, off the event loop; lanes begin with the first while the last are being made."""
-        loop = asyncio.get_running_loop()
-        chunks = [claimed[start : start + _CHUNK] for start in range(0, len(claimed), _CHUNK)]
-        for made in asyncio.as_completed([loop.run_in_executor(self._pool, self._compose, chunk) for chunk in chunks]):
-            for item in await made:
-                if isinstance(item, Prepared):
-                    self._gate.extend((item,))
-                else:
-                    self._settle(item[0], Phase.RCPT, Refused(item[1]))
-            self._mail.set()
-
-    def _compose(self, claimed: Sequence[Delivery]) -> list[Mail | tuple[Delivery, Reply]]:
-        return [self._compose_one(delivery) for delivery in claimed]
-
-    def _compose_one(self, delivery: Delivery) -> Mail | tuple[Delivery, Reply]:
-        try:
-            return self._desk.compose(delivery)
-        except ValueError as error:
-            return delivery, Reply(0, "5.1.3", f"the mail can't be addressed: {error}")
+    def _take_made(self, made: Sequence[Made]) -> None:
+        """Let mails go that are ready, and settle who can't be written to."""
+        for item in made:
+            if isinstance(item, Prepared):
+                self._gate.extend((item,))
+            else:
+                self._settle(item[0], Phase.RCPT, Refused(item[1]))
+        self._mail.set()
 
     async def _close_books(self) -> None:
         """Settle what was answered and give back what was never begun."""

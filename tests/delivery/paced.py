@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 
+from newsletter.delivery.engine import BOOKS_INTERVAL
 from newsletter.delivery.exchange import Prepared, Result
 from newsletter.delivery.gate import Gate
 from newsletter.delivery.lanes import Mail
@@ -130,7 +131,7 @@ class Press:
                 self.hear(heappop(self.flight)[2])
             if self.clock.now >= page_at or not len(self.gate):
                 self.turn_page()
-                page_at = self.clock.now + 0.25
+                page_at = self.clock.now + BOOKS_INTERVAL
             while len(self.flight) < self.lanes and (popped := self.gate.pop()) is not None:
                 heappush(self.flight, (self.clock.now + self.busy, popped.key.id, popped))
             if not self.held and not self.gate.owes:
