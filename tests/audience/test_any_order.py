@@ -210,8 +210,8 @@ def empty(database: Database) -> None:
 ANN = "ann@example.org"
 
 
-@settings(max_examples=60, suppress_health_check=list(HealthCheck), deadline=None)
-@given(st.booleans(), st.lists(ORDERS, max_size=30))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck), deadline=None)
+@given(st.booleans(), st.lists(ORDERS, max_size=20))
 @example(
     True, [("join", "ann@example.org"), ("confirm", 0), ("publish", ""), ("leave", "ann@example.org"), ("send", "")]
 )

@@ -150,6 +150,7 @@ def test_an_address_is_written_to_once_in_its_cooling_time(door: Door) -> None:
         assert connection.execute(select(func.count()).select_from(requests)).scalar() == 2
 
 
+@pytest.mark.parametrize("engine_name", ["sqlite"])  # what is asked of the store is asked of both elsewhere
 def test_nobody_is_pestered_for_weeks(door: Door) -> None:
     arrived = []
     for _hour in range(3 * 7 * 24):

@@ -279,9 +279,11 @@ async def test_killed_while_it_suspects_one_the_refusal_is_known(run: Run, tmp_p
             return refused_at_the_dot if number_of(mail) == 1 else OK
 
     run.drain = 0.1
-    desk = run.desk(Refusing(width=3), lambda tally: None, load_owner("killed"))
+    on_wire: list[Mail] = []
+    desk = run.desk(Refusing(width=3, on_wire=on_wire.append), lambda tally: None, load_owner("killed"))
     sending = asyncio.create_task(Engine(desk).run(asyncio.Event()))
-    await asyncio.sleep(0.2)
+    while len(on_wire) < 4:
+        await asyncio.sleep(0.01)
     (tmp_path / "killed").mkdir()
     copy = shutil.copy(desk.ledger.journal.path, tmp_path / "killed")
     assert recover(run.database, Path(copy).parent, BOOT, Rules(), NOW, is_dead_owner) == 10
