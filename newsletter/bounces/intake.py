@@ -9,11 +9,11 @@ twice, or by two ways, it changes nothing. **Limits.** Forgotten after `[bounces
 again. Of mail for a human, `KEPT_MOST` are kept whole; of what comes beyond, only who and when.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Final
+from typing import Final, TypeVar
 
 from newsletter import config
 from newsletter.bounces.letters import Letters
@@ -22,14 +22,22 @@ from newsletter.mail.address import fold_address
 from newsletter.mail.reports.judge import Evidence, judge
 from newsletter.mail.reports.read import Ours, read_report
 from newsletter.model.bounce import Finding, Report, ReportKind
-from newsletter.model.consent import ConsentEvent, Origin
+from newsletter.model.consent import Consent, ConsentEvent, Origin
 from newsletter.model.subscriber import Subscriber, SuppressionReason
 from newsletter.model.verdict import Event, Past, Verdict, Way
 from newsletter.store import bounces as store
-from newsletter.store.consents import record_consent
+from newsletter.store.consents import record_consent, record_consents
 from newsletter.store.database import Connection, Database
 from newsletter.store.notices import fail_notice, find_letter_address, write_notice
-from newsletter.store.subscribers import lock_subscriber, mark_left
+from newsletter.store.returns import (
+    Arrival,
+    NewBounce,
+    lock_readers,
+    record_bounces,
+    record_reports,
+    suspend_readers,
+)
+from newsletter.store.subscribers import find_subscriber, lock_subscriber, mark_left
 from newsletter.store.suppression import lift_suppression, suppress
 
 KEPT_MOST: Final = 1000
@@ -76,17 +84,15 @@ class Desk:
 
 def take_mails(desk: Desk, mails: Sequence[Incoming]) -> list[Taken]:
     """Take mails in, all in one transaction; raises StoreError, and none is taken then."""
-    read = [read_report(mail.raw, desk.ours, envelope_to=mail.envelope_to) for mail in mails]
-    now = desk.clock()
+    read = [_read(mail, desk.ours) for mail in mails]
     with desk.database.transaction() as connection:
-        return [_take_mail(connection, desk, mail, report, now) for mail, report in zip(mails, read, strict=True)]
+        return _take(connection, desk, read, desk.clock())
 
 
 def take_events(desk: Desk, events: Sequence[Event]) -> list[Taken]:
     """Take a provider's events in, all in one transaction; raises StoreError, and none is taken then."""
-    now = desk.clock()
     with desk.database.transaction() as connection:
-        return [_take_event(connection, desk, event, now) for event in events]
+        return _take(connection, desk, [_name(connection, event) for event in events], desk.clock())
 
 
 def take_refusals(desk: Desk) -> int:
@@ -96,26 +102,181 @@ def take_refusals(desk: Desk) -> int:
         now = desk.clock()
         with desk.database.transaction() as connection:
             refusals = store.list_refusals(connection, REFUSALS_AT_ONCE)
-            for refusal in refusals:
-                _take_refusal(connection, desk, refusal, now)
+            for one in _split_rounds(refusals, lambda refusal: (refusal.subscriber_id,)):
+                _take_refusals(connection, desk, one, now)
         found = len(refusals)
         taken += found
     return taken
 
 
-def _take_mail(connection: Connection, desk: Desk, mail: Incoming, report: Report, now: datetime) -> Taken:
-    digest = sha256(mail.raw).hexdigest()
-    keeps = report.kind is ReportKind.UNREADABLE and store.count_kept(connection) < KEPT_MOST
-    reader = store.lock_reader(connection, report.named.subscriber_id) if report.named else None
-    raw = mail.raw if keeps else None
-    number = store.record_report(connection, digest, report, mail.way, len(mail.raw), now, raw, reader)
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A mail or an event that was read, and the number of the reader it names (0: none)."""
+
+    arrival: Arrival
+    number: int
+    raw: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What is known of a reader's mail that came back, and what is decided about it."""
+
+    bounce: NewBounce
+    judgement: Judgement
+    way: Way
+
+
+_Item = TypeVar("_Item")
+
+
+def _read(mail: Incoming, ours: Ours) -> _Read:
+    report = read_report(mail.raw, ours, envelope_to=mail.envelope_to)
+    arrival = Arrival(sha256(mail.raw).hexdigest(), report, mail.way, len(mail.raw))
+    return _Read(arrival, report.named.subscriber_id if report.named else 0, mail.raw)
+
+
+def _name(connection: Connection, event: Event) -> _Read:
+    """Return an event with whom it names: by what we signed, else by the address that a proven channel tells."""
+    arrival = Arrival(sha256(f"{event.way}\0{event.key}".encode()).hexdigest(), event.report, event.way)
+    if event.report.named:
+        return _Read(arrival, event.report.named.subscriber_id)
+    reader = find_subscriber(connection, event.address) if event.address else None
+    return _Read(arrival, reader.id if reader else 0)
+
+
+def _take(connection: Connection, desk: Desk, read: Sequence[_Read], now: datetime) -> list[Taken]:
+    taken: list[Taken] = []
+    for one in _split_rounds(read, lambda item: (item.number, item.arrival.digest)):
+        taken += _take_round(connection, desk, one, now)
+    return taken
+
+
+def _split_rounds(items: Sequence[_Item], name: Callable[[_Item], tuple[object, ...]]) -> Iterator[list[_Item]]:
+    """Yield items in order, in lists in which nothing is named twice: each is judged by what was decided before."""
+    one: list[_Item] = []
+    seen: set[object] = set()
+    for item in items:
+        names = {found for found in name(item) if found}
+        if names & seen:
+            yield one
+            one, seen = [], set()
+        one.append(item)
+        seen |= names
+    if one:
+        yield one
+
+
+def _take_round(connection: Connection, desk: Desk, read: Sequence[_Read], now: datetime) -> list[Taken]:
+    """Take in what names each reader once at the most, in few statements for all of it."""
+    readers = lock_readers(connection, [one.number for one in read if one.number])
+    arrivals = _choose_kept(connection, read)
+    arrivals = [replace(item, reader=readers.get(one.number)) for item, one in zip(arrivals, read, strict=True)]
+    numbers = record_reports(connection, arrivals, now)
+    new = [(item, number) for item, number in zip(arrivals, numbers, strict=True) if number is not None]
+    cases = _judge(connection, desk, new, now)
+    _settle(connection, desk, list(cases.values()), now)
+    return [
+        _finish(connection, desk, replace(one, arrival=item), number, cases, now)
+        for one, item, number in zip(read, arrivals, numbers, strict=True)
+    ]
+
+
+def _choose_kept(connection: Connection, read: Sequence[_Read]) -> list[Arrival]:
+    """Return the arrivals, those that nobody can read with their text, as long as there is room."""
+    unreadable = [one for one in read if one.arrival.report.kind is ReportKind.UNREADABLE and one.raw]
+    room = KEPT_MOST - store.count_kept(connection) if unreadable else 0
+    kept = {one.arrival.digest for one in unreadable[: max(room, 0)]}
+    return [replace(one.arrival, raw=one.raw if one.arrival.digest in kept else None) for one in read]
+
+
+def _finish(
+    connection: Connection,
+    desk: Desk,
+    read: _Read,
+    number: int | None,
+    cases: Mapping[int, _Case],
+    now: datetime,
+) -> Taken:
+    """Do what concerns no reader, and say what became of a mail."""
+    arrival, report = read.arrival, read.arrival.report
     if number is None:
         return Taken(report, again=True)
     if report.notice:
-        _settle_notice(connection, report, mail.way, now)
-    if report.kind is ReportKind.REPLY:
-        return _forward(connection, desk, mail, report, number, now)
-    return replace(_judge(connection, desk, report, mail.way, number, reader, now), kept=keeps)
+        _settle_notice(connection, report, arrival.way, now)
+    if report.kind is ReportKind.REPLY and read.raw:
+        return _forward(connection, desk, read.raw, report, number, now)
+    judgement = cases[number].judgement if number in cases else None
+    return Taken(report, reader=arrival.reader, judgement=judgement, kept=arrival.raw is not None)
+
+
+def _judge(connection: Connection, desk: Desk, new: Sequence[tuple[Arrival, int]], now: datetime) -> dict[int, _Case]:
+    """Judge those reports that are about a reader, and return what is decided by each report's number."""
+    about = [(item, item.reader, number) for item, number in new if item.reader and item.report.kind in _JUDGED]
+    pasts = _load_pasts(connection, desk, [reader for _, reader, _ in about], now)
+    cases = {}
+    for item, reader, number in about:
+        edition_id = item.report.named.edition_id if item.report.named else None
+        judgement = judge_report(item.report, edition_id, pasts.get(reader.id, Past()), desk.rules, now)
+        bounce = NewBounce(reader, edition_id, judgement.finding, judgement.verdict, report_id=number)
+        cases[number] = _Case(bounce, judgement, item.way)
+    return cases
+
+
+def _take_refusals(connection: Connection, desk: Desk, refusals: Sequence[store.Refusal], now: datetime) -> None:
+    readers = lock_readers(connection, [refusal.subscriber_id for refusal in refusals])
+    pasts = _load_pasts(connection, desk, list(readers.values()), now)
+    cases = []
+    for refusal in refusals:
+        reader, finding = readers[refusal.subscriber_id], _find_why(refusal)
+        verdict = judge_finding(finding, refusal.edition_id, pasts.get(reader.id, Past()), desk.rules, now)
+        bounce = NewBounce(reader, refusal.edition_id, finding, verdict, delivery_id=refusal.delivery_id)
+        cases.append(_Case(bounce, Judgement(verdict, finding), Way.SMTP))
+    _settle(connection, desk, cases, now)
+
+
+def _find_why(refusal: store.Refusal) -> Finding:
+    found = judge(Evidence((refusal.text,), refusal.status, refusal.code))
+    return Finding(
+        found.reason,
+        found.severity,
+        recipient=refusal.address,
+        status=found.status,
+        code=found.code,
+        diagnostic=refusal.text,
+    )
+
+
+def _settle(connection: Connection, desk: Desk, cases: Sequence[_Case], now: datetime) -> None:
+    """Write down what was decided, and do it: end readers' mail, or write to them."""
+    record_bounces(connection, [case.bounce for case in cases], now)
+    for verdict, reason in _SUPPRESSIONS.items():
+        ending = [case for case in cases if case.bounce.verdict is verdict]
+        new = suspend_readers(connection, [case.bounce.reader for case in ending], reason, now)
+        record_consents(connection, [_say_why(case, now) for case in ending if case.bounce.reader.id in new])
+    for case in cases:
+        _write_to(connection, desk, case, now)
+
+
+def _say_why(case: _Case, now: datetime) -> Consent:
+    finding = case.judgement.finding
+    why = " ".join(part for part in (finding.reason, finding.status, finding.diagnostic) if part)
+    origin = Origin(f"bounce ({case.way})")
+    return Consent(case.bounce.reader.id, ConsentEvent.SUSPENDED, now, origin, why[:500])
+
+
+def _write_to(connection: Connection, desk: Desk, case: _Case, now: datetime) -> None:
+    """Let a reader leave who asks to, or write to him whose mail comes back."""
+    verdict, reader = case.judgement.verdict, case.bounce.reader
+    if verdict is Verdict.LEAVE:
+        left = mark_left(connection, reader.address, now)
+        if left and left.changed:
+            record_consent(connection, reader.id, ConsentEvent.LEFT, Origin(f"mail ({case.way})"), now)
+    elif verdict is Verdict.WARN:
+        missed = store.list_missed(connection, reader.id)
+        write_notice(connection, desk.letters.warn(reader, missed, now), now)
+    elif verdict is Verdict.PROBE:
+        write_notice(connection, desk.letters.probe(reader, now), now)
 
 
 def _settle_notice(connection: Connection, report: Report, way: Way, now: datetime) -> None:
@@ -143,84 +304,14 @@ def _keep_out(connection: Connection, address: str, way: Way, now: datetime) -> 
         record_consent(connection, reader.id, ConsentEvent.SUSPENDED, Origin(f"bounce ({way})"), now, "complaint")
 
 
-def _take_event(connection: Connection, desk: Desk, event: Event, now: datetime) -> Taken:
-    digest = sha256(f"{event.way}\0{event.key}".encode()).hexdigest()
-    reader = _find_reader(connection, event)
-    number = store.record_report(connection, digest, event.report, event.way, 0, now, reader=reader)
-    if number is None:
-        return Taken(event.report, again=True)
-    return _judge(connection, desk, event.report, event.way, number, reader, now)
-
-
-def _find_reader(connection: Connection, event: Event) -> Subscriber | None:
-    """Return whom an event names: by what we signed, else by the address that a proven channel tells."""
-    if event.report.named:
-        return store.lock_reader(connection, event.report.named.subscriber_id)
-    return lock_subscriber(connection, event.address) if event.address else None
-
-
-def _take_refusal(connection: Connection, desk: Desk, refusal: store.Refusal, now: datetime) -> None:
-    reader = store.lock_reader(connection, refusal.subscriber_id)
-    if reader is None:
-        raise LookupError(f"delivery {refusal.delivery_id} is to a reader who isn't there")
-    found = judge(Evidence((refusal.text,), refusal.status, refusal.code))
-    finding = Finding(
-        found.reason,
-        found.severity,
-        recipient=refusal.address,
-        status=found.status,
-        code=found.code,
-        diagnostic=refusal.text,
-    )
-    past = _load_past(connection, desk, reader, now)
-    judgement = Judgement(judge_finding(finding, refusal.edition_id, past, desk.rules, now), finding)
-    number = refusal.delivery_id
-    store.record_bounce(connection, reader, refusal.edition_id, finding, judgement.verdict, now, delivery_id=number)
-    _apply(connection, desk, reader, judgement, Way.SMTP, now)
-
-
-def _judge(
-    connection: Connection, desk: Desk, report: Report, way: Way, number: int, reader: Subscriber | None, now: datetime
-) -> Taken:
-    """Judge a report about a reader, and do what follows."""
-    if reader is None or report.kind not in _JUDGED:
-        return Taken(report, reader=reader)
-    edition_id = report.named.edition_id if report.named else None
-    judgement = judge_report(report, edition_id, _load_past(connection, desk, reader, now), desk.rules, now)
-    finding, verdict = judgement.finding, judgement.verdict
-    store.record_bounce(connection, reader, edition_id, finding, verdict, now, report_id=number)
-    _apply(connection, desk, reader, judgement, way, now)
-    return Taken(report, reader=reader, judgement=judgement)
-
-
-def _apply(
-    connection: Connection, desk: Desk, reader: Subscriber, judgement: Judgement, way: Way, now: datetime
-) -> None:
-    """Do what was decided: end a reader's mail, or write to him."""
-    verdict, finding = judgement.verdict, judgement.finding
-    if verdict is Verdict.LEAVE:
-        left = mark_left(connection, reader.address, now)
-        if left and left.changed:
-            record_consent(connection, reader.id, ConsentEvent.LEFT, Origin(f"mail ({way})"), now)
-    elif verdict.ends:
-        if store.suspend_reader(connection, reader, _SUPPRESSIONS[verdict], now):
-            why = " ".join(part for part in (finding.reason, finding.status, finding.diagnostic) if part)
-            record_consent(connection, reader.id, ConsentEvent.SUSPENDED, Origin(f"bounce ({way})"), now, why[:500])
-    elif verdict is Verdict.WARN:
-        missed = store.list_missed(connection, reader.id)
-        write_notice(connection, desk.letters.warn(reader, missed, now), now)
-    elif verdict is Verdict.PROBE:
-        write_notice(connection, desk.letters.probe(reader, now), now)
-
-
-def _forward(connection: Connection, desk: Desk, mail: Incoming, report: Report, number: int, now: datetime) -> Taken:
+def _forward(connection: Connection, desk: Desk, raw: bytes, report: Report, number: int, now: datetime) -> Taken:
     """Hand a person's reply to the editor, who can answer it."""
-    letter = desk.letters.forward(mail.raw, report, now)
+    letter = desk.letters.forward(raw, report, now)
     if letter is None or not write_notice(connection, letter, now):
         return Taken(report)
     store.keep_report(connection, number, "forwarded")
     return Taken(report, forwarded=True)
 
 
-def _load_past(connection: Connection, desk: Desk, reader: Subscriber, now: datetime) -> Past:
-    return store.load_past(connection, reader.id, now - timedelta(days=desk.rules.quiet_days))
+def _load_pasts(connection: Connection, desk: Desk, readers: Sequence[Subscriber], now: datetime) -> dict[int, Past]:
+    return store.load_pasts(connection, [reader.id for reader in readers], now - timedelta(days=desk.rules.quiet_days))

@@ -12,19 +12,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, func, select, update
 
 from newsletter.mail.address import fold_address
 from newsletter.model.bounce import Finding, Reason, Report, ReportKind, Severity
 from newsletter.model.subscriber import Subscriber, SubscriberState, SuppressionReason
 from newsletter.model.verdict import Bounce, Miss, Past, StoredReport, Verdict, Way
-from newsletter.store.deliveries import cancel_deliveries
+from newsletter.store.returns import Arrival, NewBounce, record_bounces, record_reports, suspend_readers
 from newsletter.store.schema import bounces, deliveries, editions, reports, subscribers
 from newsletter.store.subscribers import load_subscriber
-from newsletter.store.suppression import lift_suppression, suppress
+from newsletter.store.suppression import lift_suppression
 
-_TEXT_LENGTH = 500
 _EDITIONS = 60
 """How many of the newest editions are looked at for one that reached a reader."""
 
@@ -57,24 +55,8 @@ def record_report(
 
     `digest` is the SHA-256 (hex) of the mail. `raw` is kept for a human. `reader` is whom it names.
     """
-    named = report.named
-    values = {
-        "hash": digest,
-        "arrived_at": now,
-        "way": way,
-        "kind": report.kind,
-        "form": report.form[:32],
-        "state": "read" if raw is None else "kept",
-        "subscriber_id": reader.id if reader else None,
-        "edition_id": named.edition_id if named else None,
-        "named_by": named.by if named else "",
-        "sender": _bounded(report.sender, 320),
-        "subject": _bounded(report.subject, _TEXT_LENGTH),
-        "size": size,
-        "raw": raw,
-    }
-    number = connection.execute(_INSERT_REPORT[connection.dialect.name], values).scalar_one_or_none()
-    return None if number is None else int(number)
+    arrival = Arrival(digest, report, way, size, raw, reader)
+    return record_reports(connection, [arrival], now)[0]
 
 
 def keep_report(connection: Connection, report_id: int, state: str, raw: bytes | None = None) -> None:
@@ -88,14 +70,26 @@ def lock_reader(connection: Connection, subscriber_id: int) -> Subscriber | None
 
 
 def load_past(connection: Connection, subscriber_id: int, quiet_since: datetime) -> Past:
-    """Return what counts against a reader: what came back softly since anything reached him, oldest first.
+    """Return what counts against one reader (`load_pasts`)."""
+    return load_pasts(connection, [subscriber_id], quiet_since).get(subscriber_id, Past())
+
+
+def load_pasts(connection: Connection, subscriber_ids: Sequence[int], quiet_since: datetime) -> dict[int, Past]:
+    """Return what counts against readers: what came back softly since anything reached each of them, oldest first.
 
     Mail that was sent before `quiet_since` and hasn't come back has reached him. A warning that hasn't come back by
-    then has, too.
+    then has, too. Of whom nothing came back nothing is returned.
     """
-    rows: Sequence[Any] = connection.execute(_AGAINST, {"reader": subscriber_id}).all()
-    if not rows:
-        return Past()
+    if not subscriber_ids:
+        return {}
+    found: dict[int, list[Any]] = {}
+    for row in connection.execute(_AGAINST, {"readers": list(subscriber_ids)}):
+        found.setdefault(row.subscriber_id, []).append(row)
+    return {reader: _weigh(connection, reader, rows, quiet_since) for reader, rows in found.items()}
+
+
+def _weigh(connection: Connection, subscriber_id: int, rows: Sequence[Any], quiet_since: datetime) -> Past:
+    """Return what of a reader's bounces still counts."""
     wanted = {"reader": subscriber_id, "quiet_since": quiet_since}
     reached_at: datetime | None = connection.execute(_REACHED, wanted).scalar_one()
     rows = [row for row in rows if reached_at is None or row.sent_at > reached_at]
@@ -119,38 +113,14 @@ def record_bounce(
     report_id: int | None = None,
     delivery_id: int | None = None,
 ) -> int:
-    """Write down what was decided about a reader; return its number. It came by a report or by a delivery."""
-    values = {
-        "subscriber_id": reader.id,
-        "edition_id": edition_id,
-        "report_id": report_id,
-        "delivery_id": delivery_id,
-        "at": now,
-        "reason": finding.reason,
-        "severity": finding.severity,
-        "verdict": verdict,
-        "code": finding.code if 0 <= finding.code <= 999 else 0,
-        "status": _bounded(finding.status, 16),
-        "diagnostic": _bounded(finding.diagnostic, _TEXT_LENGTH),
-        "domain": reader.address.rpartition("@")[2].lower()[:255],
-    }
-    return int(connection.execute(_INSERT_BOUNCE, values).scalar_one())
+    """Write down what was decided about one reader; return its number. It came by a report or by a delivery."""
+    record_bounces(connection, [NewBounce(reader, edition_id, finding, verdict, report_id, delivery_id)], now)
+    return int(connection.execute(select(func.max(bounces.c.id))).scalar_one())
 
 
 def suspend_reader(connection: Connection, reader: Subscriber, reason: SuppressionReason, now: datetime) -> bool:
-    """End a reader's mail: suspended, kept out of later imports, queued mail cancelled. Return whether it was new.
-
-    Who has left stays `left`, and is kept out for the new reason, too, if he complained.
-    """
-    key = fold_address(reader.address)
-    if reason is SuppressionReason.COMPLAINED:
-        lift_suppression(connection, key)  # a complaint outweighs any earlier reason
-    suppress(connection, [(key, reader.address)], reason, now)
-    cancel_deliveries(connection, reader.id, now)
-    changed = update(subscribers).where(
-        subscribers.c.id == reader.id, subscribers.c.state.in_([SubscriberState.ACTIVE, SubscriberState.PENDING])
-    )
-    return connection.execute(changed.values(state=SubscriberState.SUSPENDED)).rowcount > 0
+    """End one reader's mail, as `returns.suspend_readers` does; return whether it was new."""
+    return reader.id in suspend_readers(connection, [reader], reason, now)
 
 
 def restore_reader(connection: Connection, reader: Subscriber, now: datetime) -> bool:
@@ -278,9 +248,9 @@ def _select_against() -> Select[Any]:
     counts = bounces.c.verdict.in_([Verdict.COUNTED, Verdict.WARN, Verdict.PROBE])
     sent_at = func.coalesce(deliveries.c.settled_at, bounces.c.at, type_=bounces.c.at.type).label("sent_at")
     return (
-        select(bounces.c.edition_id, bounces.c.at, bounces.c.verdict, sent_at)
+        select(bounces.c.subscriber_id, bounces.c.edition_id, bounces.c.at, bounces.c.verdict, sent_at)
         .select_from(bounces.outerjoin(deliveries, sent))
-        .where(bounces.c.subscriber_id == bindparam("reader"), counts, bounces.c.undone_at.is_(None))
+        .where(bounces.c.subscriber_id.in_(bindparam("readers", expanding=True)), counts, bounces.c.undone_at.is_(None))
         .order_by(bounces.c.id)
     )
 
@@ -288,15 +258,6 @@ def _select_against() -> Select[Any]:
 # Made once: a bounce takes the database less time than SQLAlchemy takes to put a statement together.
 _REACHED = _select_reached()
 _AGAINST = _select_against()
-_INSERT_BOUNCE = insert(bounces).returning(bounces.c.id)
-_INSERT_REPORT = {
-    "sqlite": sqlite.insert(reports).on_conflict_do_nothing().returning(reports.c.id),
-    "postgresql": postgresql.insert(reports).on_conflict_do_nothing().returning(reports.c.id),
-}
-
-
-def _bounded(text: str, length: int) -> str:
-    return text.replace("\0", "")[:length]  # PostgreSQL takes no NUL
 
 
 def _read(row: Row[Any]) -> Bounce:

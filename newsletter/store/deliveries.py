@@ -202,9 +202,14 @@ def recover_deliveries(
 
 def cancel_deliveries(connection: Connection, subscriber_id: int, now: datetime) -> int:
     """Cancel what still waits for a reader who leaves; return how many. What is being sent can't be called back."""
+    return cancel_deliveries_to(connection, [subscriber_id], now)
+
+
+def cancel_deliveries_to(connection: Connection, subscriber_ids: Sequence[int], now: datetime) -> int:
+    """Cancel what still waits for readers; return how many."""
     waiting = deliveries.c.state.in_([literal_column("'queued'"), literal_column("'deferred'")])
-    statement = _cancelled(now, NO_LONGER_DUE).where(deliveries.c.subscriber_id == subscriber_id, waiting)
-    return connection.execute(statement).rowcount
+    theirs = is_among(connection, deliveries.c.subscriber_id, subscriber_ids)
+    return connection.execute(_cancelled(now, NO_LONGER_DUE).where(theirs, waiting)).rowcount
 
 
 def cancel_waiting(connection: Connection, edition_id: int, now: datetime) -> int:

@@ -44,6 +44,12 @@ _TIMES = {column.name for column in subscribers.c if isinstance(column.type, Utc
 _ARRAYS = [bindparam(name, type_=postgresql.ARRAY(subscribers.c[name].type)) for name in _COLUMNS]
 _BY_ID = select(subscribers).where(subscribers.c.id == bindparam("number"))
 _BY_ID_LOCKED = _BY_ID.with_for_update()
+_BY_IDS_LOCKED = (
+    select(subscribers)
+    .where(subscribers.c.id.in_(bindparam("numbers", expanding=True)))
+    .order_by(subscribers.c.id)  # two who lock the same readers must not wait for each other
+    .with_for_update()
+)
 _INSERT_ARRAYS = (
     postgresql.insert(subscribers)
     .from_select(_COLUMNS, select(func.unnest(*_ARRAYS).table_valued(*_COLUMNS).render_derived()))
@@ -116,6 +122,12 @@ def lock_subscriber(connection: Connection, address: str) -> Subscriber | None:
     """Return the reader with this address, whom nobody else changes before this transaction ends, or None."""
     row = connection.execute(_locked(fold_address(address))).one_or_none()
     return None if row is None else _read(row)
+
+
+def lock_subscribers(connection: Connection, numbers: Sequence[int]) -> list[Subscriber]:
+    """Return the readers with these numbers, in that order, whom nobody else changes before this transaction ends."""
+    rows = connection.execute(_BY_IDS_LOCKED, {"numbers": list(numbers)})
+    return [_read(row) for row in rows]
 
 
 def walk_subscribers(

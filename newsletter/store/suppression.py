@@ -82,6 +82,12 @@ def suppress(
         connection.execute(dialect.insert(suppressions).on_conflict_do_nothing(), rows)
 
 
+def lift_suppressions(connection: Connection, address_keys: Iterable[str]) -> None:
+    """Let addresses in again, up to some hundred of them."""
+    hashes = [hash_key(key) for key in address_keys]
+    connection.execute(delete(suppressions).where(suppressions.c.address_hash.in_(hashes)))
+
+
 def lift_suppression(connection: Connection, address_key: str) -> bool:
     """Let an address in again; return whether it was kept out."""
     statement = delete(suppressions).where(suppressions.c.address_hash == hash_key(address_key))

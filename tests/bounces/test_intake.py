@@ -52,6 +52,29 @@ def test_a_mail_that_comes_twice_changes_nothing(office: Office) -> None:
         assert len(list_bounces(connection)) == 1
 
 
+def test_many_at_once_are_judged_as_one_after_the_other(office: Office) -> None:
+    office.publish()
+    office.now += DAY
+    office.publish()
+    office.now += DAY
+    edition = office.publish()
+    full = [vary(bounce(FULL, number), number) for number in range(1, edition + 1)]
+    take_mails(office.desk, full[:1])
+    office.now += DAY
+    take_mails(office.desk, full[1:2])
+    office.now += DAY
+    warned = vary(bounce(FULL, WARNING_EDITION), 7)
+    mails = [full[2], bounce(GONE, edition, 2), full[2], warned, bounce(SPAM, edition, 3), vary(bounce(GONE, 1), 9)]
+    taken = take_mails(office.desk, mails)
+    verdicts = [one.judgement.verdict if one.judgement else None for one in taken]
+    assert verdicts == [Verdict.WARN, Verdict.SUSPEND, None, Verdict.PROBE, Verdict.NOTED, Verdict.SUSPEND]
+    assert [one.again for one in taken] == [False, False, True, False, False, False]
+    assert [office.reader(number).state for number in (1, 2, 3)] == ["suspended", "suspended", "active"]
+    with office.database.read() as connection:
+        assert len(list_bounces(connection, subscriber_id=1)) == 5
+        assert [line.event for line in list_consents(connection, 2)][1:] == [ConsentEvent.SUSPENDED]
+
+
 @pytest.mark.parametrize("key", [b"x" * 32, b"k" * 31])
 def test_a_bounce_that_we_didn_t_sign_for_changes_nobody(office: Office, key: bytes) -> None:
     edition = office.publish()

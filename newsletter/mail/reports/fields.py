@@ -79,7 +79,8 @@ def _split_fields(head: bytes) -> Iterator[bytes]:
 
 
 def _unfold(value: bytes) -> str:
-    return _FOLD.sub(" ", decode_bytes(value[:VALUE_LENGTH])).strip()
+    text = decode_bytes(value[:VALUE_LENGTH])
+    return (_FOLD.sub(" ", text) if "\n" in text else text).strip()
 
 
 def decode_words(value: str) -> str:
