@@ -8,13 +8,13 @@ import logging
 import re
 import sys
 from datetime import datetime
-from typing import Any, Literal, TextIO, cast
+from typing import Any, Literal, TextIO
 
 import structlog
-from structlog.typing import EventDict, FilteringBoundLogger, Processor
+from structlog.typing import EventDict, Processor
 
 Form = Literal["json", "text"]
-Logger = FilteringBoundLogger
+Logger = structlog.stdlib.BoundLogger
 
 _ADDRESS = re.compile(r"[^\s<>@\"'(),;:]+@[^\s<>@\"'(),;:]+")
 _TOKEN = re.compile(r"/([upc])/[A-Za-z0-9_-]{16,}")
@@ -22,7 +22,7 @@ _TOKEN = re.compile(r"/([upc])/[A-Za-z0-9_-]{16,}")
 
 def get_logger(name: str) -> Logger:
     """Return a logger; its events are words, its fields keyword arguments."""
-    return cast(Logger, structlog.stdlib.get_logger(name))
+    return structlog.stdlib.get_logger(name)
 
 
 def start_logging(form: Form, level: str = "info", *, addresses: bool = False, stream: TextIO | None = None) -> None:
@@ -81,3 +81,17 @@ def hide_readers(text: str) -> str:
 
 def _plain_exception(stream: TextIO, info: Any) -> None:
     structlog.dev.plain_traceback(stream, info)
+
+
+# Before anybody has started to log: warnings alone, as one plain line, as the standard library does.
+structlog.configure(
+    processors=[
+        structlog.stdlib.filter_by_level,
+        _write_times,
+        _leave_out_readers,
+        structlog.processors.KeyValueRenderer(key_order=["event"], repr_native_str=False),
+    ],
+    logger_factory=structlog.stdlib.LoggerFactory(),
+    wrapper_class=structlog.stdlib.BoundLogger,
+    cache_logger_on_first_use=False,
+)

@@ -26,7 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "search": {"model", "search", "issues"},  # of issues, a work's identifier
     "store": {"model", "errors", "store", "mail", "search"},  # of mail, an address's key; search is pure
     "audience": GROUND | {"audience", "mail", "store"},
-    "delivery": GROUND | {"delivery", "mail", "store", "secret"},
+    "delivery": GROUND | {"delivery", "mail", "store", "secret", "logs"},
     "bounces": GROUND | {"bounces", "mail", "store"},
     "logs": set(),
     "schedule": GROUND

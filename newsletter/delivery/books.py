@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from newsletter.delivery.answers import log_answers
 from newsletter.delivery.fence import Fence
 from newsletter.delivery.journal import Journal
 from newsletter.errors import StoreError
@@ -200,6 +201,7 @@ class Books:
             if epoch is None:
                 raise StoreError(_RESTORED)
         ledger.fence.note(epoch)  # before anything that was claimed can go out, and the journal forget
+        log_answers(ledger.edition_id, page.settlements)
         if due:
             self._leased_at, self._leased_until = now, now + ledger.lease
         self._begun = self._begun or want > 0
