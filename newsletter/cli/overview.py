@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -28,26 +29,27 @@ _COLOURS = {
 }
 
 
-def load_overviews(config: Path | None, *, with_rates: bool = True) -> list[Overview]:
-    """Return what there is to see of every publication of a config. Raises ConfigError and StoreError."""
-    views = []
-    for settings in load_publications(config):
-        with App(settings) as app:
-            views.append(load_overview(settings, app.database, datetime.now(UTC), with_rates=with_rates))
-    return views
+@contextmanager
+def open_publications(config: Path | None) -> Iterator[list[App]]:
+    """Open every publication of a config, and close it at the end. Raises ConfigError."""
+    with ExitStack() as apps:
+        yield [apps.enter_context(App(settings)) for settings in load_publications(config)]
 
 
-def print_overviews(views: Sequence[Overview]) -> None:
-    """Print them, where there is anything to say."""
-    for view in views:
-        lines = list(_describe(view))
-        if lines:
-            click.echo(click.style(view.publication, bold=True))
-            click.echo("\n".join(lines))
-            click.echo()
+def load_overviews(apps: Sequence[App], *, with_rates: bool = True) -> list[Overview]:
+    """Return what there is to see of each publication now. Raises StoreError."""
+    return [load_overview(app.settings, app.database, datetime.now(UTC), with_rates=with_rates) for app in apps]
 
 
-def watch_overviews(config: Path | None) -> int:
+def print_overview(view: Overview, *, named: bool) -> None:
+    """Print it, where there is anything to say; `named`: its name in any case, for it is one of several."""
+    lines = list(_describe(view))
+    if lines or named:
+        click.echo(click.style(view.publication, bold=True))
+        click.echo("\n".join([*lines, ""] if lines else lines), nl=bool(lines))
+
+
+def watch_overviews(apps: Sequence[App]) -> int:
     """Draw them on the terminal again and again, until Ctrl-C."""
     from rich.console import Console
     from rich.live import Live
@@ -56,7 +58,7 @@ def watch_overviews(config: Path | None) -> int:
     with Live(console=Console(), auto_refresh=False, screen=True) as live:
         try:
             while True:
-                live.update(Text.from_ansi(_draw(load_overviews(config, with_rates=False))), refresh=True)
+                live.update(Text.from_ansi(_draw(load_overviews(apps, with_rates=False))), refresh=True)
                 time.sleep(REFRESH)
         except KeyboardInterrupt:  # the way it is meant to end
             return 0

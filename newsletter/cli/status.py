@@ -1,21 +1,25 @@
 """`newsletter status`: say who got an issue, and prove that nobody was forgotten."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 import click
 
 from newsletter.app import App
-from newsletter.cli.overview import load_overviews, print_overviews, watch_overviews
+from newsletter.cli.overview import load_overviews, open_publications, print_overview, watch_overviews
 from newsletter.cli.terminal import print_json
 from newsletter.cli.words import parse_name
 from newsletter.errors import NotFoundError, UsageError
 from newsletter.model.control import Control, ControlState
 from newsletter.model.delivery import Audit, DeliveryState, Reply, ReplyCount
 from newsletter.model.edition import EditionKind
+from newsletter.store.database import Connection
 from newsletter.store.deliveries import count_deliveries, count_replies, list_deliveries
 from newsletter.store.editions import EditionLine, list_editions, list_named
+from newsletter.watching import Overview
 
 EPILOG = """\b
 Examples:
@@ -35,6 +39,7 @@ PARTS = ("sent", "queued", "deferred", "failed", "cancelled", "unknown", "exclud
 
 @dataclass(frozen=True, slots=True)
 class _Line:
+    publication: str
     edition: EditionLine
     audit: Audit
     replies: tuple[ReplyCount, ...]
@@ -63,19 +68,21 @@ def command(config: Path | None, name: str | None, limit: int, listed: str | Non
         raise UsageError("--list goes with the DATE of an issue.")
     if watch:
         _refuse_what_cannot_be_watched(name, as_json)
-        return watch_overviews(config)
-    with App.load(config) as app:
-        lines = _load(app, parse_name(name, app.settings) if name else None, limit)
+    with open_publications(config) as apps:
+        if watch:
+            return watch_overviews(apps)
+        found = [_load(app, parse_name(name, app.settings) if name else None, limit) for app in apps]
+        if name and not any(found):
+            raise NotFoundError(f"{name} was never published. `newsletter status` lists what was.")
         if listed:
-            return _list(app, lines, DeliveryState(listed), as_json)
-    holds = all(line.audit.holds for line in lines)
-    overviews = [] if name else load_overviews(config)
+            return _list(apps, found, DeliveryState(listed), as_json)
+        overviews = [] if name else load_overviews(apps)
+    holds = all(line.audit.holds for lines in found for line in lines)
     if as_json:
         shown = {} if name else {"publications": [asdict(view) for view in overviews]}
-        print_json({"editions": [_plain(line) for line in lines], "holds": holds, **shown})
+        print_json({"editions": [_plain(line) for lines in found for line in lines], "holds": holds, **shown})
     else:
-        print_overviews(overviews)
-        _print(lines)
+        _print_all(found, overviews)
     return 0 if holds else 1
 
 
@@ -89,10 +96,9 @@ def _refuse_what_cannot_be_watched(name: str | None, as_json: bool) -> None:
 def _load(app: App, name: str | None, limit: int) -> list[_Line]:
     with app.database.read() as connection:
         editions = list_named(connection, name) if name else list_editions(connection, limit)
-        if name and not editions:
-            raise NotFoundError(f"{name} was never published. `newsletter status` lists what was.")
         return [
             _Line(
+                app.settings.publication.title,
                 edition,
                 count_deliveries(connection, edition.id),
                 tuple(count_replies(connection, edition.id)) if name else (),
@@ -101,19 +107,24 @@ def _load(app: App, name: str | None, limit: int) -> list[_Line]:
         ]
 
 
-def _list(app: App, lines: list[_Line], state: DeliveryState, as_json: bool) -> int:
+def _list(apps: Sequence[App], found: Sequence[list[_Line]], state: DeliveryState, as_json: bool) -> int:
     """Print a reader a line: address, and what the server said."""
-    with app.database.read() as connection:
-        for line in lines:
-            last = 0
-            while page := list_deliveries(connection, line.edition.id, state, last):
-                last = page[-1].id
-                for delivery in page:
-                    if as_json:
-                        print_json(asdict(delivery), one_line=True)
-                    else:
-                        click.echo(f"{delivery.address}\t{format_reply(delivery.reply)}".rstrip())
+    for app, lines in zip(apps, found, strict=True):
+        with app.database.read() as connection:
+            for line in lines:
+                _list_edition(connection, line.edition.id, state, as_json)
     return 0
+
+
+def _list_edition(connection: Connection, edition_id: int, state: DeliveryState, as_json: bool) -> None:
+    last = 0
+    while page := list_deliveries(connection, edition_id, state, last):
+        last = page[-1].id
+        for delivery in page:
+            if as_json:
+                print_json(asdict(delivery), one_line=True)
+            else:
+                click.echo(f"{delivery.address}\t{format_reply(delivery.reply)}".rstrip())
 
 
 def format_reply(reply: Reply | None) -> str:
@@ -124,7 +135,23 @@ def format_reply(reply: Reply | None) -> str:
 
 def _plain(line: _Line) -> dict[str, object]:
     audit = {**asdict(line.audit), "holds": line.audit.holds}
-    return {**asdict(line.edition), "audit": audit, "replies": [asdict(reply) for reply in line.replies]}
+    return {
+        "publication": line.publication,
+        **asdict(line.edition),
+        "audit": audit,
+        "replies": [asdict(reply) for reply in line.replies],
+    }
+
+
+def _print_all(found: Sequence[list[_Line]], overviews: Sequence[Overview]) -> None:
+    """Print one publication after another, each with its name where there are several."""
+    for lines, view in zip_longest(found, overviews):
+        if view:
+            print_overview(view, named=len(found) > 1)
+        elif len(found) > 1 and lines:
+            click.echo(click.style(lines[0].publication, bold=True))
+        if view or lines:
+            _print(lines)
 
 
 def _print(lines: list[_Line]) -> None:

@@ -35,13 +35,13 @@ class Office:
 
     def __init__(self, database: Database, capsys: pytest.CaptureFixture[str]) -> None:
         self.database = database
-        self._capsys = capsys
+        self.capsys = capsys
 
     def run(self, *words: str, code: int = 0) -> str:
         """Type a command, and return what it printed, errors too."""
-        self._capsys.readouterr()
+        self.capsys.readouterr()
         assert main(words) == code
-        printed = self._capsys.readouterr()
+        printed = self.capsys.readouterr()
         assert "Traceback" not in printed.err
         return printed.out + printed.err
 

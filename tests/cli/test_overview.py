@@ -1,5 +1,10 @@
 """What `status` shows first, on a terminal and for machines."""
 
+import os
+import shutil
+import signal
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -7,6 +12,7 @@ import pytest
 
 from newsletter.cli.overview import format_span
 from newsletter.model.delivery import DeliveryState
+from newsletter.store.database import open_database
 from newsletter.store.marks import set_mark
 from tests.cli.conftest import Office
 
@@ -46,14 +52,37 @@ def test_without_anything_to_say_there_are_the_editions_alone(office: Office) ->
     assert office.run("status").startswith("Nothing was published yet.")
 
 
-def test_several_publications_are_shown_one_after_another(office: Office) -> None:
+@pytest.fixture
+def two_papers(office: Office) -> Office:
+    """A config that names two publications; both have their issue of one day."""
     for name in ("one", "two"):
         folder = Path() / name
         folder.mkdir()
         (folder / "config.toml").write_text(f'[publication]\ntitle = "Paper {name}"\n[schedule]\nat = "07:30"\n')
+        shutil.copy("newsletter.db", folder)
+        with open_database(f"sqlite:///{folder.absolute() / 'newsletter.db'}") as database:
+            Office(database, office.capsys).publish(3)
     (Path() / "config.toml").write_text('[serve]\npublications = ["one/config.toml", "two/config.toml"]\n')
-    views = office.read("status")["publications"]
-    assert [view["publication"] for view in views] == ["Paper one", "Paper two"]
+    return office
+
+
+def test_several_publications_are_shown_one_after_another(two_papers: Office) -> None:
+    found = two_papers.read("status")
+    assert [view["publication"] for view in found["publications"]] == ["Paper one", "Paper two"]
+    assert [(line["publication"], line["audience"]) for line in found["editions"]] == [
+        ("Paper one", 3),
+        ("Paper two", 3),
+    ]
+    shown = two_papers.run("status")
+    places = [shown.index(word) for word in ("Paper one", "audience 3", "Paper two")]
+    assert places == sorted(places)
+    assert shown.count("audience 3 = ") == 2
+
+
+def test_an_edition_is_looked_for_in_each_of_several_publications(two_papers: Office) -> None:
+    assert two_papers.run("status", "2024-05-25").splitlines()[::4] == ["Paper one", "Paper two"]
+    assert two_papers.run("status", "2024-05-25", "--list", "queued").count("reader1@example.org") == 2
+    assert "was never published" in two_papers.run("status", "2024-05-26", code=1)
 
 
 def test_two_publications_have_no_one_database(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,6 +92,47 @@ def test_two_publications_have_no_one_database(office: Office, monkeypatch: pyte
     assert "have one database; give each its own" in office.run("status", code=2)
     monkeypatch.setenv("NEWSLETTER_DATABASE_URL", f"sqlite:///{Path('x.db').absolute()}")
     assert "NEWSLETTER_DATABASE_URL would give them one database" in office.run("status", code=2)
+
+
+def test_watching_draws_it_again_until_ctrl_c(office: Office) -> None:
+    office.publish(8)
+    office.settle(office.claim(4), DeliveryState.SENT)
+    seen = watch_until("4 of 8")
+    assert "under way" in seen
+    assert "sent         4 of         8" in seen
+    assert "Traceback" not in seen
+
+
+def watch_until(wanted: str) -> str:
+    """Watch on a terminal of our own until it shows something, press Ctrl-C, and return all that was shown."""
+    ours, its = os.openpty()
+    words = [sys.executable, "-m", "newsletter", "status", "--watch"]
+    size = {"COLUMNS": "120", "LINES": "40", "TERM": "xterm"}
+    process = subprocess.Popen(
+        words, stdin=its, stdout=its, stderr=its, env={**os.environ, **size}, start_new_session=True
+    )
+    os.close(its)
+    shown, pressed = b"", False
+    try:
+        while chunk := _read(ours):
+            shown += chunk
+            if wanted in shown.decode(errors="replace") and not pressed:
+                process.send_signal(signal.SIGINT)
+                pressed = True
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+    return shown.decode()
+
+
+def _read(terminal: int) -> bytes:
+    """Return what comes next; nothing when nobody has the other side open any more."""
+    try:
+        return os.read(terminal, 65_536)
+    except OSError:
+        return b""
 
 
 def test_watching_wants_a_terminal(office: Office) -> None:
