@@ -3,9 +3,10 @@
     python benchmarks/serving.py --rounds 7
 
 Each round asks both for the same two things, one after the other within the same seconds: a feed that the client has
-already (304), and the feed's precompressed body. Both run one process, without an access log unless `--log` says so.
-Printed is the ratio of requests per second, and that of the processor time spent on one request, which a busy neighbour
-changes less. Exits 1 when a target is missed. Needs Debian's nginx-light and wrk.
+already (304), and the feed's precompressed body. Both run one process on one core and wrk has another, without an
+access log unless `--log` says so. Printed is the ratio of requests per second, and that of the processor time spent on
+one request, which a busy neighbour changes less. Exits 1 when a target is missed. Needs Debian's nginx and wrk; where
+they are missing they are fetched and unpacked (nothing is installed, no service starts).
 """
 
 import argparse
@@ -25,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TARGETS = {"304": 0.35, "body": 0.7}
+TOOLS = {"nginx": "nginx", "wrk": "wrk"}
 CONNECTIONS = 16
 CLOCK = os.sysconf("SC_CLK_TCK")
 ISSUE = Path(__file__).parent.parent / "issues" / "2024-05-25.md"
@@ -87,9 +89,25 @@ def ask(port: int) -> str:
             time.sleep(0.1)
 
 
+def pin(core: int) -> list[str]:
+    """Return the words before a command that keep it on one core, where there are several."""
+    return ["taskset", "-c", str(core)] if (os.cpu_count() or 1) > 1 else []
+
+
+def fetch_tools(folder: Path) -> None:
+    """Put nginx and wrk on the PATH of this process, from Debian's packages if they aren't there."""
+    missing = [package for tool, package in TOOLS.items() if not shutil.which(tool)]
+    if missing:
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["apt-get", "download", "-qq", *missing], cwd=folder, check=True)
+        for package in folder.glob("*.deb"):
+            subprocess.run(["dpkg-deb", "-x", package, folder], check=True)
+        os.environ["PATH"] = f"{folder}/usr/sbin:{folder}/usr/bin:{os.environ['PATH']}"
+
+
 def race(one: Contestant, headers: Sequence[str], seconds: int) -> Run:
     """Let wrk ask one server for a while."""
-    words = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}"]
+    words = [*pin(1), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}"]
     words += [word for header in headers for word in ("-H", header)]
     before = one.spent
     said = subprocess.run(
@@ -128,9 +146,9 @@ def contestants(folder: Path, logs: bool) -> Iterator[tuple[Contestant, Contesta
     subprocess.run([*newsletter, "publish", "2024-05-25"], cwd=folder, check=True, capture_output=True)
     log = f"{folder}/nginx.log combined buffer=64k flush=1s" if logs else "off"
     (folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=theirs, log=log))
-    serve = [*newsletter, "serve", "--port", str(ours)]
+    serve = [*pin(0), *newsletter, "serve", "--port", str(ours)]
     with (
-        running(["nginx", "-c", folder / "nginx.conf"], folder) as master,
+        running([*pin(0), "nginx", "-c", folder / "nginx.conf"], folder) as master,
         running(serve, folder, folder / "ours.log" if logs else None) as server,
     ):
         ask(ours)
@@ -146,10 +164,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=3, help="how long wrk asks each server for each thing")
     parser.add_argument("--log", action="store_true", help="let both write an access log")
     options = parser.parse_args()
-    for tool in ("nginx", "wrk"):
-        if not shutil.which(tool):
-            print(f"There is no {tool}; apt-get install nginx-light wrk")
-            return 2
+    fetch_tools(Path(tempfile.gettempdir()) / "newsletter-benchmarks" / "serving")
     ratios: dict[str, list[float]] = {"304": [], "body": []}
     costs: dict[str, list[float]] = {"304": [], "body": []}
     with tempfile.TemporaryDirectory() as name, contestants(Path(name), options.log) as (ours, theirs):

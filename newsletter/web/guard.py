@@ -24,6 +24,9 @@ from newsletter.web.visit import House, read_visit
 BODIES = frozenset(("POST", "PUT", "PATCH", "DELETE"))
 """Methods whose body is read; another's is passed over."""
 
+LARGEST_CALL = 1 << 20
+"""Bytes of a mail provider's call: they tell of many mails at once, and what is refused comes again as it was."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -41,6 +44,7 @@ class Guard:
         self._gate = gate
         web = house.settings.web
         self._largest = web.body_kb * 1024
+        self._calls = f"{house.root}/hooks/"
         self._patience = web.request_seconds
         secure = house.settings.publication.url.startswith("https:")
         self._hsts_days = web.hsts_days if secure else 0
@@ -102,8 +106,9 @@ class Guard:
 
     async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
         """Return a request's body. Raises BodyTooLargeError before more than that is read, TimeoutError."""
+        largest = max(self._largest, LARGEST_CALL) if scope["path"].startswith(self._calls) else self._largest
         length = _join(scope).get(b"content-length", b"0")
-        if length.isdigit() and int(length) > self._largest:
+        if length.isdigit() and int(length) > largest:
             raise BodyTooLargeError
         body = bytearray()
         async with asyncio.timeout(self._patience):
@@ -112,7 +117,7 @@ class Guard:
                 if message["type"] == "http.disconnect":
                     raise ConnectionAbortedError
                 body += message.get("body", b"")
-                if len(body) > self._largest:
+                if len(body) > largest:
                     raise BodyTooLargeError
                 if not message.get("more_body", False):
                     return bytes(body)

@@ -1,61 +1,50 @@
-"""A configuration of nginx as the front of this server: TLS, files from the disk, everything else handed on. Pure."""
+"""A configuration of nginx as the front of this server: TLS and HTTP/2; everything else is handed on. Pure.
+
+Files are handed on, too: the server is about as fast with them itself (ARCHITECTURE.md has the figures), and there is
+one place that knows types, validators, caching and security headers.
+"""
 
 from urllib.parse import urlsplit
 
 from newsletter.config import Settings
-from newsletter.web.files import SERVICE_NAMES
-from newsletter.web.headers import Nature, compose_headers
+from newsletter.web.guard import LARGEST_CALL
 
 _FRONT = """\
-# nginx before `newsletter serve`, made from your settings. Put it into a file in /etc/nginx/conf.d/ (it stands inside
-# `http`), correct the two paths of certificates, and run: nginx -t && systemctl reload nginx
-# With `[web] trusted_proxies = ["127.0.0.1"]` (on a Unix socket: without it), limits are kept for each visitor.
-# Files could be served by `newsletter serve`, too, which knows stronger ETags; this way is for the greatest loads.
-map $uri $newsletter_caching {{
-    default "public, max-age=300, stale-while-revalidate=3600";
-    ~\\.(css|svg|png|jpe?g|gif|webp|avif|ico|pdf|woff2)$ "public, max-age=86400";
+# nginx before `newsletter serve`, made from your settings. Put it into a file in /etc/nginx/conf.d/, correct the paths
+# of the certificate, and run: nginx -t && systemctl reload nginx
+{advice}
+map $remote_addr ${name}_node {{
+    ~: "[$remote_addr]";
+    default $remote_addr;
+}}
+
+upstream {name} {{
+    server {upstream};
+    keepalive 32;
 }}
 
 server {{
-    listen 443 ssl;
-    listen [::]:443 ssl;
-    http2 on;
+    listen 443 ssl http2;
+    listen [::]:443 ssl http2;
     server_name {host};
     ssl_certificate /etc/letsencrypt/live/{host}/fullchain.pem;
     ssl_certificate_key /etc/letsencrypt/live/{host}/privkey.pem;
+    # nginx would write down who asked, and the links of readers, in both of its logs and in files for what it is sent;
+    # `newsletter serve` writes a log without either.
+    access_log off;
+    error_log /var/log/nginx/error.log emerg;
+    client_max_body_size {largest};
+    client_body_buffer_size {largest};
 
-    root {folder};
-    charset utf-8;
-    charset_types text/html text/css text/plain text/xml application/xml application/rss+xml application/atom+xml;
-    types {{
-        text/html html; text/css css; text/plain txt; application/xml xml; application/json json;
-        image/svg+xml svg; image/png png; image/jpeg jpg jpeg; image/gif gif; image/webp webp; image/avif avif;
-        application/x-bibtex bib; application/x-research-info-systems ris; application/pdf pdf; font/woff2 woff2;
-    }}
-    gzip_static on;  # `newsletter site` writes .gz beside each file; with ngx_brotli also: brotli_static on;
-    client_max_body_size {body_kb}k;
-    add_header Cache-Control $newsletter_caching;
-{headers}
-
-    location ~ /\\. {{ return 404; }}
-    location ~ \\.(gz|br)$ {{ return 404; }}
-    location = {root}/feed.xml {{ types {{ }} default_type application/rss+xml; }}
-    location = {root}/atom.xml {{ types {{ }} default_type application/atom+xml; }}
-    location = {root}/feed.json {{ types {{ }} default_type application/feed+json; }}
-    location {root}/ {{{alias}
-        try_files $uri $uri/index.html @newsletter;
-    }}
-    location ~ ^{root}/({names})(/|$) {{
-        error_page 418 = @newsletter;
-        return 418;
-    }}
-    location @newsletter {{
-        proxy_pass http://{upstream};
+    location / {{
+        proxy_pass http://{name};
         proxy_http_version 1.1;
+        proxy_max_temp_file_size 0;
+        proxy_set_header Connection "";
         proxy_set_header Host $host;
         proxy_set_header X-Forwarded-For $remote_addr;
         proxy_set_header X-Forwarded-Proto $scheme;
-        proxy_set_header Connection "";
+        proxy_set_header Forwarded '{forwarded}';
     }}
 }}
 
@@ -63,25 +52,30 @@ server {{
     listen 80;
     listen [::]:80;
     server_name {host};
+    access_log off;
+    error_log /var/log/nginx/error.log emerg;
     return 308 https://$host$request_uri;
 }}
+"""
+_BELIEVE = """\
+# And write into config.toml, so that limits are kept for each visitor and not for all of them together:
+#   [web]
+#   trusted_proxies = ["127.0.0.1"]
 """
 
 
 def compose_nginx(settings: Settings) -> str:
     """Return the configuration for these settings."""
-    address = urlsplit(settings.publication.url)
     web = settings.web
-    guards = dict(compose_headers(Nature.PAGE, web.image_hosts))
-    if web.hsts_days:
-        guards["strict-transport-security"] = f"max-age={web.hsts_days * 86400}"
+    # Whoever comes by the Unix socket is believed already.
+    believed = web.socket is not None or bool(web.trusted_proxies)
+    host = urlsplit(settings.publication.url).hostname or "localhost"
+    name = f"newsletter_{''.join(sign if sign.isalnum() else '_' for sign in host)}"
     return _FRONT.format(
-        host=address.hostname,
-        folder=settings.site.folder,
-        root=address.path,
-        alias=f"\n        alias {settings.site.folder}/;" if address.path else "",
-        body_kb=web.body_kb,
-        headers="\n".join(f'    add_header {name} "{value}";' for name, value in guards.items()),
-        names="|".join(sorted(SERVICE_NAMES)),
+        advice="" if believed else _BELIEVE,
+        name=name,
+        host=host,
+        largest=max(web.body_kb * 1024, LARGEST_CALL),
         upstream=f"unix:{web.socket}" if web.socket else f"{web.host}:{web.port}",
+        forwarded=f'for="${name}_node";proto=$scheme' if web.proxy_header == "forwarded" else "",
     )

@@ -18,6 +18,7 @@ from newsletter.audience.preferences import Preferences, change_preferences, loa
 from newsletter.audience.privacy import erase_reader, export_reader
 from newsletter.mail.token import Purpose
 from newsletter.model.subscriber import Subscriber, SubscriberState
+from newsletter.web.headers import Nature, compose_headers
 from newsletter.web.join import parse_cadence, retry_seconds
 from newsletter.web.pages import redirect, show_json, show_page, show_problem
 from newsletter.web.visit import Visit
@@ -83,7 +84,8 @@ def _move(visit: Visit, known: Preferences) -> Response:
 
 def _export(visit: Visit, known: Preferences) -> Response:
     kept = export_reader(visit.house.database, known.subscriber.id)
-    answer = show_json(kept, headers={"content-disposition": 'attachment; filename="my-data.json"'})
+    headers = {**dict(compose_headers(Nature.PRIVATE)), "content-disposition": 'attachment; filename="my-data.json"'}
+    answer = show_json(kept, headers=headers)
     del answer.headers["access-control-allow-origin"]  # this is the reader's own
     return answer
 

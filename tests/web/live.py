@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PATIENCE = 60
+EXAMPLE = Path(__file__).parent.parent.parent / "issues" / "2024-05-25.md"
 
 
 @dataclass
@@ -50,10 +52,20 @@ def read_all(connection: socket.socket) -> bytes:
     return b"".join(parts)
 
 
+def publish_example(folder: Path, web: str = "") -> None:
+    """Publish the example issue to nobody, before the folder is served: a site, and something to be found."""
+    _write_config(folder, web)
+    (folder / "issues").mkdir()
+    shutil.copy(EXAMPLE, folder / "issues")
+    words = [sys.executable, "-m", "newsletter", "--config", str(folder / "config.toml"), "publish", EXAMPLE.stem]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @contextmanager
 def served(folder: Path, *options: str, web: str = "") -> Iterator[Server]:
     """Run a server on a free port, with a site and a database in `folder`."""
-    (folder / "config.toml").write_text(f'[publication]\nurl = "http://127.0.0.1"\n[web]\nport = 0\n{web}\n')
+    _write_config(folder, web)
     words = [sys.executable, "-m", "newsletter", "--config", str(folder / "config.toml"), "serve", *options]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("NEWSLETTER_")}
     with (folder / "serve.err").open("wb") as err, (folder / "access.log").open("wb") as log:
@@ -70,6 +82,10 @@ def served(folder: Path, *options: str, web: str = "") -> Iterator[Server]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def _write_config(folder: Path, web: str) -> None:
+    (folder / "config.toml").write_text(f'[publication]\nurl = "http://127.0.0.1"\n[web]\nport = 0\n{web}\n')
 
 
 def _wait_for_port(server: Server) -> int:

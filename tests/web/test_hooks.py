@@ -120,3 +120,11 @@ def test_what_is_no_call_is_refused_without_a_traceback(town: Town, database: Da
     for body in (b"", b"[" * 50_000, b"\xff", b'{"RecordType": ["x"]}'):
         assert town.client.post("/hooks/postmark", content=body, headers=basic("key")).status_code == 400
         assert town.client.post("/hooks/sendgrid", content=body, headers=signed(body)).status_code == 400
+
+
+def test_a_call_about_many_mails_may_be_larger_than_a_form(town: Town) -> None:
+    event = {"event": "delivered", "email": ADDRESS, "padding": "x" * 1000}
+    body = json.dumps([event] * 500).encode()
+    assert town.client.post("/hooks/sendgrid", content=body, headers=signed(body)).status_code == 200
+    assert town.client.post("/hooks/sendgrid", content=body * 3, headers=signed(body * 3)).status_code == 413
+    assert town.client.post("/hooksandmore", content=body).status_code == 413

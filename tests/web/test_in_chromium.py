@@ -19,7 +19,7 @@ from newsletter.secret import load_secret
 from newsletter.store.database import open_database
 from newsletter.store.requests import write_request
 from newsletter.store.subscribers import add_subscriber, load_subscriber
-from tests.web.live import Server, served
+from tests.web.live import Server, publish_example, served
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -44,6 +44,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             pytest.fail(f"{reason}, and CI must look")
         pytest.skip(reason)
     folder = tmp_path_factory.mktemp("chromium")
+    web = f"access_log = false\n{ISSUES}[joining]\nmin_seconds = 0.0\n"
+    publish_example(folder, web)
     now = datetime.now(UTC)
     with open_database(f"sqlite:///{folder / 'newsletter.db'}") as database, database.transaction() as connection:
         for name in ("reader", "guest", "leaver", "erased"):
@@ -52,7 +54,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             expires_at = datetime(2100, 1, 1, tzinfo=UTC)
             new = NewRequest(kind, f"{kind}@example.org", Origin("test"), expires_at, subscriber_id=reader)
             write_request(connection, new, now)
-    with served(folder, web=f"access_log = false\n{ISSUES}[joining]\nmin_seconds = 0.0\n") as running:
+    with served(folder, web=web) as running:
         yield running
 
 
@@ -97,6 +99,9 @@ async def browsing(server: Server, width: int = 1200, scheme: Scheme = "light") 
 
 PLACES = {
     "front page": "/",
+    "issue": "/issues/2024-05-25/",
+    "archive": "/archive/",
+    "feeds": "/feeds/",
     "join": "/join",
     "join, in German": "/join?lang=de",
     "joined": "/join/done",
@@ -108,6 +113,7 @@ PLACES = {
     "preferences, saved": f"/p/{{token:{READER}}}?done=saved",
     "leave": f"/u/{{token:{READER}}}",
     "search": "/search",
+    "something found": "/search?q=language+models",
     "nothing found": "/search?q=nothing",
     "no page": "/nowhere",
     "no reader": "/p/x",

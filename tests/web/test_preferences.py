@@ -99,6 +99,8 @@ def test_a_reader_takes_all_that_is_kept_of_him(town: Town, link: str) -> None:
     assert answer.headers["content-disposition"] == 'attachment; filename="my-data.json"'
     assert answer.headers["cache-control"] == "no-store"
     assert "access-control-allow-origin" not in answer.headers
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+    assert answer.headers["referrer-policy"] == "no-referrer"
     assert answer.json()["reader"]["address"] == "reader@example.org"
 
 
