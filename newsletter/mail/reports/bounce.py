@@ -14,7 +14,7 @@ from newsletter.mail.reports.fields import clean, decode_words
 from newsletter.mail.reports.judge import Evidence, judge
 from newsletter.mail.reports.limits import DIAGNOSTIC_LENGTH, SHOWN_LENGTH, Limits
 from newsletter.mail.reports.matching import has_phrase, normalise
-from newsletter.mail.reports.phrases_system import DELAYED, DONE_TRYING
+from newsletter.mail.reports.phrases_system import DELAYED, DONE_TRYING, GIVEN_UP
 from newsletter.mail.reports.plain import Mention, find_any, find_mentions
 from newsletter.mail.reports.signs import STATUS_KINDS
 from newsletter.mail.reports.structure import Part, decode_part, walk_parts
@@ -143,7 +143,7 @@ def _judge_status(status: Status, mentions: list[Mention], mail: Part, words: Wo
     recipient = status.recipient or (mention.address if mention else "") or _only_returned(words)
     diagnostic = status.diagnostic or beside
     around = said if alone or not beside else ""
-    action = _choose_action(status, said)
+    action = _choose_action(status, said, beside)
     return _make_finding(
         Evidence((diagnostic, beside, around), status.status, hint=_read_hint(status, mail)),
         action,
@@ -167,7 +167,9 @@ def _only_returned(words: Words) -> str:
     return returned[0] if len(returned) == 1 else ""
 
 
-def _choose_action(status: Status, said: str) -> Action:
+def _choose_action(status: Status, said: str, beside: str) -> Action:
+    if status.action is Action.DELAYED and has_phrase(normalise(beside), GIVEN_UP):
+        return Action.FAILED
     if status.status.startswith("2") and status.action is not Action.FAILED:
         return status.action if status.action in _ARRIVED else Action.DELIVERED
     if status.action is not None:

@@ -22,7 +22,8 @@ not permitted by domain | not a permitted | not permitted to send mail from | do
 dkim check | dkim verif | dkim valid | dkim sender invalid | dkim does not pass | dkim authentication | dkim policy
 failed dkim | no passing dkim | dkim: fail | authenticate with either spf | authenticate with spf
 authenticate with dkim | authenticate their email with | mail is unauthenticated | unauthenticated email from
-unauthenticated mail is prohibited | sender is unauthenticated | sender id fail | senderid | domain authentication fail
+unauthenticated mail is prohibited | sender is unauthenticated | sender id fail | senderid
+domain authentication fail
 fails to pass authentication | failed authentication checks | authentication checks failed | has not passed validation
 can't determine purported responsible | not authorized to send on behalf | not allowed to send from
 is not allowed to send mail from | from domain mismatch | mismatches client ip | invalid ip for sending mail of domain
@@ -48,7 +49,8 @@ senderscore | invaluement | surriel | njabl | mailspike | senderbase | cloudmark
 dnsbl-lookup | bl.spam | psbl | reputation | trustworthiness | blocked using | refused using | blocked - see http
 refused - see http | blocked; see | blocked. see http | blocked see http | blocked for abuse | blocked for spam
 blocked due to spam | blocked because of spam | block for spam | blocked by earthlink | blocked by outlook
-blocked by google | blocked by yahoo | blocked by at&t | blocked by our | banned sending ip | banned sender | banned ip
+blocked by google | blocked by yahoo | blocked by at&t | blocked by our | banned sending ip | banned sender
+banned ip
 ip banned | is banned | bad sender ip | ip is blocked | ip has been blocked | ip address is blocked
 ip address has been blocked | ip address … blocked | ip … is blocked | ip … blocked | ip … banned | ip … rejected
 ip address rejected | ip not in whitelist | your ip | from your ip | sender ip | sending ip | originating ip
@@ -60,7 +62,8 @@ your mail server is | your server is | access from … blocked | access denied �
 client host blocked | client host … blocked | client blocked | client … blocked | host blocked | host is blocked
 host … blocked | your host is | your host … blocked | your host has been | your network | open relay | open proxy
 which is an open | looks suspiciously like spammer | sending spam | spam source | source of spam | spam sources
-spammer | known spam | spam ips | zombied | compromised | botnet | exploited | server is infected | suspicious activity
+spammer | known spam | spam ips | zombied | compromised | botnet | exploited | server is infected
+suspicious activity
 unfortunately, messages from | messages from … weren't sent | will be permanently deferred
 connections not accepted from | connections will not be accepted | not accepting messages from your mail server
 not accepting mail from your | not currently accepting mail from your | no access from mail server
@@ -109,7 +112,8 @@ sender domain | sender's domain | sender email address | senders domain | sender
 sender … rejected | sender … denied | sender verify | sender verification | sender callout | senders not allowed
 unable to verify sender | could not verify sender | cannot verify sender | can't verify sender | verify your sender
 verification failed for | domain of sender | domain of your sender | originator | originating address | invalid sender
-bad sender | unknown sender | unroutable sender | unrouteable sender | forged sender | blocked sender | blocked senders
+bad sender | unknown sender | unroutable sender | unrouteable sender | forged sender | blocked sender
+blocked senders
 rejected sender | fake sender | null sender | empty sender | <> invalid sender | empty envelope sender
 emetteur invalide | envelope sender | envelope from | envelope blocked | envelope rejected | from address
 from: address | from: domain | from header | header from | mail from command | mail from not owned | bad from
@@ -141,10 +145,9 @@ bulk mail | bulk email | bulk e-mail | bulk.advertis | junk mail | junk email | 
 ube detected | mass mailer | mass mailing | phish | scam | uribl | surbl | urlbl | url blacklist | blacklisted url
 blocked url | dbl.spamhaus | content filter rejection | recurrent pattern | classified as | bayes | rspamd | dspam
 gtube | message looks | message scored | message was rejected due to classification | 554 5.7.0 reject, id=
-reject, id= | content rejected | message content rejected | rejecting mail content | banned content
-mail content denied | unacceptable content | content not accepted | message filtered | message was filtered | triggered
-message blocked | message was blocked | mail blocked | email blocked | cannot be accepted due to content | mail rejete
-mail rejected. ofr | ofr … _506 | lpn … _506 | ib212 | unerwunscht | non sollicite | indesirable | nevyzadana | спам
+reject, id= | message filtered | message was filtered | triggered
+message blocked | message was blocked | mail blocked | email blocked | mail rejete | mail rejected. ofr
+ofr … _506 | lpn … _506 | ib212 | unerwunscht | non sollicite | indesirable | nevyzadana | спам
 нежелательн | спамом | 迷惑メール | スパム | 垃圾邮件 | 垃圾信 | 广告
 """,
 )
@@ -167,7 +170,9 @@ images or other attachments | attachment that | mime error | mime complexity | m
 mime headers | content-type … not | unnecessary base64 | improperly-formatted binary | content conversion
 conversion failed | conversion to internet format | media not supported | content restriction | content policy
 content filter | content examination | content check | content violat | content presents | content error
-invalid message content | message content | html content | data format error | header count | header size
+content rejected | rejecting mail content | banned content | mail content denied | unacceptable content
+content not accepted | cannot be accepted due to content | invalid message content | message content | html content
+data format error | header count | header size
 header error | header are not accepted | message header size | duplicate header | too many received | bad header
 invalid header | malformed header | missing header | msg-p2 | msg-p3 | pol-p6 | pol-p7 | text that uses | profanity
 offensive | inappropriate | charset | character set
@@ -211,7 +216,8 @@ GREYLISTED = make_rule(
 greylist | graylist | grey list | gray list | grey-list | gray-list | greylisted | grey listed | postgrey
 first contact | first time sender | please try again in | try again in … seconds | try again in … minutes
 retry in … seconds | temporarily deferred - please | early retry | come back later | retry later, greylisting
-not yet authorized to deliver | unverified address: address verification in progress | address verification in progress
+not yet authorized to deliver | unverified address: address verification in progress
+address verification in progress
 """,
 )
 
@@ -223,7 +229,8 @@ relay prohibited | relay from … denied | relay for | relaying denied | relayin
 relaying prohibited | relaying to | relaying mail to | unable to relay | can't relay | cannot relay | not relay
 no relay | won't relay | refuse to relay | relay refused | relay rejected | not permitted to relay
 not allowed to relay | not authorized to relay | denied relay | as a relay | relay through | relay mail | mail relay
-insecure mail relay | not an open relay | open relay not allowed | relay operation | relay is disabled | relay disabled
+insecure mail relay | not an open relay | open relay not allowed | relay operation | relay is disabled
+relay disabled
 invalid credentials for relay | list of allowed rcpthosts | list of allowed rcpthost | allowed rcpthosts | rcpthosts
 we don't handle mail for | do not handle mail for | don't accept mail for | not a gateway | not local host
 not local domain | non-local recipient | non-local e-mail | not our domain | domain not local | domain is not local

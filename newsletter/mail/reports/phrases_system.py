@@ -137,6 +137,9 @@ retardee | retarde | differe | aun no se ha | retrasad | demorad | atrasad | rit
 """
 )
 
+GIVEN_UP = make_phrases("envelope expired")
+"""What OpenSMTPD says when it gives a mail up, and calls `delayed` all the same; of a true delay it tells the error."""
+
 DONE_TRYING = make_phrases(
     """
 delivery failed | failed permanently | permanent failure | permanent error | permanent fatal | permanently failed
