@@ -25,7 +25,7 @@ from newsletter.web.gate import Gate, WriteLog
 from newsletter.web.service import Service, make_service
 from newsletter.web.visit import House
 
-NOTICE_SECONDS = 60.0
+NOTICE_SECONDS = 5.0
 """How often notices are looked for that nobody rang for: those to be tried again, and those of other processes."""
 
 FLUSH_SECONDS = 0.5

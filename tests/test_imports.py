@@ -33,6 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"schedule", "logs", "app", "committing", "publishing", "notifying", "restoring", "rollups", "indexing"}
     | {"issues", "store", "mail", "secret", "delivery", "audience", "bounces", "systemd"},
     "systemd": set(),
+    "hosting": {"config"},
     "site": GROUND | {"site", "issues", "render"},
     "hubs": {"model"},
     "telling": GROUND | {"site", "hubs"},
@@ -76,7 +77,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"publishing"}
     | {"rollups"}
     | {"restoring"}
-    | {"schedule", "delivery", "logs", "systemd", "watching"}
+    | {"schedule", "delivery", "logs", "systemd", "watching", "hosting"}
     | {"serving"}
     | {"signing"}
     | {"site"}

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from newsletter.app import App
-from newsletter.config import Settings, Web, load_publications
+from newsletter.config import DEFAULT_NAME, Settings, Web, load_publications
 from newsletter.errors import NewsletterError
 from newsletter.logs import start_logging
 
@@ -20,6 +20,7 @@ Examples:
   newsletter serve
   newsletter serve --port 8080
   newsletter serve --print-nginx > /etc/nginx/conf.d/newsletter.conf
+  newsletter serve --print-systemd > /etc/systemd/system/newsletter.service
 """
 
 BACKLOG = 2048
@@ -29,8 +30,9 @@ BACKLOG = 2048
 @click.option("--host", help="The address to listen on, instead of [web] host.")
 @click.option("--port", type=click.IntRange(0, 65535), help="The port, instead of [web] port; 0 takes a free one.")
 @click.option("--print-nginx", is_flag=True, help="Print a configuration of nginx as its front, and end.")
+@click.option("--print-systemd", is_flag=True, help="Print a unit of systemd that runs it, and end.")
 @click.pass_obj
-def command(config: Path | None, host: str | None, port: int | None, print_nginx: bool) -> int:
+def command(config: Path | None, host: str | None, port: int | None, print_nginx: bool, print_systemd: bool) -> int:
     """Serve the site with its feeds, and the pages on which readers join, confirm, choose, search and leave.
 
     Does what `newsletter scheduler` and `newsletter worker` do, too: it publishes at the time in [schedule], and sends.
@@ -47,9 +49,20 @@ def command(config: Path | None, host: str | None, port: int | None, print_nginx
 
         click.echo(compose_nginx(settings), nl=False)
         return 0
-    start_logging(settings.log.form, settings.log.level, addresses=settings.log.addresses)
     publications = load_publications(config) if settings.serve.publications else [settings]
+    if print_systemd:
+        from newsletter.hosting import compose_unit
+
+        click.echo(compose_unit(_find_program(), (config or Path(DEFAULT_NAME)).absolute(), publications), nl=False)
+        return 0
+    start_logging(settings.log.form, settings.log.level, addresses=settings.log.addresses)
     return _serve(publications, settings.web.workers)
+
+
+def _find_program() -> Path:
+    """Return where this command is: beside the Python that runs it, if it was installed there."""
+    beside = Path(sys.executable).with_name("newsletter")
+    return beside if beside.exists() else Path(sys.argv[0]).absolute()
 
 
 def _serve(publications: list[Settings], workers: int) -> int:

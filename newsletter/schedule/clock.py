@@ -27,6 +27,7 @@ class Wake:
     name: str
     every: timedelta
     work: Callable[[], object]
+    prompt: bool = False
 
 
 class Clockwork:
@@ -56,10 +57,10 @@ class Clockwork:
         trigger = IntervalTrigger(seconds=wake.every.total_seconds(), timezone=UTC)
         self._scheduler.add_job(self._call, trigger, args=[wake], id=wake.name, next_run_time=datetime.now(UTC))
 
-    def nudge(self) -> None:
-        """Wake everything that isn't at work, now: the wall clock was set."""
+    def nudge(self, *, prompt: bool = False) -> None:
+        """Wake everything that isn't at work, now: the wall clock was set. `prompt`: only what is to be prompt."""
         now = datetime.now(UTC)
-        for wake in self._wakes:
+        for wake in [wake for wake in self._wakes if wake.prompt or not prompt]:
             with contextlib.suppress(JobLookupError):
                 self._scheduler.modify_job(wake.name, next_run_time=now)
 

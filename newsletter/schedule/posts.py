@@ -5,6 +5,7 @@ The wiring of the schedule: what is a port in `deciding` and `delivering` become
 
 import os
 import secrets
+import threading
 from collections.abc import Callable
 from datetime import datetime
 from functools import cached_property
@@ -39,6 +40,7 @@ class Post:
         self.brake = brake
         self.clock = clock
         self.noted: dict[str, datetime] = {}
+        self.progress = threading.Event()
         self.owner = load_owner(secrets.token_hex(4))
         self.name = app.settings.publication.title
         self.calendar: Calendar = load_calendar(app.settings)

@@ -68,6 +68,7 @@ class _Crew:
         self._clockwork = clockwork
         self._locks = locks
         self._waiting = wanted
+        self._posts = {id(post): post for post, _ in wanted}.values()
         self._without = without
         self._told = False
 
@@ -80,13 +81,20 @@ class _Crew:
                 continue
             for tick in TICKS:
                 if tick.role is role and tick.name not in self._without:
-                    self._clockwork.add(Wake(f"{post.owner} {tick.name}", tick.every, _bind(post, tick)))
+                    self._clockwork.add(Wake(f"{post.owner} {tick.name}", tick.every, _bind(post, tick), tick.prompt))
             _log.info("at work", publication=post.name, role=str(role))
         if waiting and not self._told:
             names = sorted({f"{post.name}: {role}" for post, role in waiting})
             _log.info("standing by", posts=names, reason="another process of this machine does it")
             self._told = True
         self._waiting = waiting
+
+    def take_progress(self) -> bool:
+        """Return whether some tick has got somewhere since this was asked last."""
+        moved = [post for post in self._posts if post.progress.is_set()]
+        for post in moved:
+            post.progress.clear()
+        return bool(moved)
 
 
 def run_once(posts: Sequence[Post], roles: Collection[Role]) -> bool:
@@ -108,6 +116,8 @@ def _watch(clockwork: Clockwork, crew: _Crew, stop: threading.Event, alive: Aliv
             _log.warning("clock set", seconds=round(now - offset, 1))
             clockwork.nudge()
         offset = now
+        if crew.take_progress():
+            clockwork.nudge(prompt=True)
         crew.take_posts()
         alive()
 

@@ -54,12 +54,18 @@ class Tick:
     role: Role
     every: timedelta
     run: Callable[[Post], object]
+    prompt: bool = False
+    """Woken at once when another tick has got somewhere, so that what follows upon it doesn't wait for its turn."""
 
 
 def run_tick(post: Post, tick: Tick) -> bool:
-    """Do one tick, and note that it went well; return whether it did. Raises nothing."""
+    """Do one tick, and note that it went well; return whether it did. Raises nothing.
+
+    A tick that returns something true has got somewhere, so that others may have something to do.
+    """
     try:
-        tick.run(post)
+        if tick.run(post):
+            post.progress.set()
         _note(post, tick)
     except NewsletterError as error:
         _log.error("tick failed", tick=tick.name, publication=post.name, error=str(error))
@@ -99,9 +105,9 @@ def _plan(post: Post) -> None:
         _log.info("slot planned", slot=str(new.key), due_at=new.due_at, publication=post.name)
 
 
-def _report(post: Post) -> None:
-    report_sent(post.app.database, post.calendar, post.teller, post.clock)
+def _report(post: Post) -> int:
     report_halted(post.app.database, post.teller, post.clock)
+    return report_sent(post.app.database, post.calendar, post.teller, post.clock)
 
 
 def _expire(post: Post) -> None:
@@ -139,12 +145,12 @@ TICKS: Final = (
     Tick("plan", Role.SCHEDULER, timedelta(minutes=1), _plan),
     Tick("decide", Role.SCHEDULER, timedelta(seconds=5), lambda post: decide_due(post.desk)),
     Tick("warn", Role.SCHEDULER, timedelta(minutes=1), lambda post: warn_ahead(post.desk)),
-    Tick("report", Role.SCHEDULER, timedelta(seconds=10), _report),
+    Tick("report", Role.SCHEDULER, timedelta(seconds=10), _report, prompt=True),
     Tick("expire", Role.SCHEDULER, timedelta(minutes=10), _expire),
     Tick("prune", Role.SCHEDULER, timedelta(hours=1), _prune),
     Tick("backup", Role.SCHEDULER, timedelta(minutes=10), lambda post: back_up_when_due(post.app, post.clock())),
-    Tick("deliver", Role.WORKER, timedelta(seconds=5), lambda post: post.sender.deliver_due()),
-    Tick("notices", Role.WORKER, timedelta(seconds=10), _send_notices),
+    Tick("deliver", Role.WORKER, timedelta(seconds=5), lambda post: post.sender.deliver_due(), prompt=True),
+    Tick("notices", Role.WORKER, timedelta(seconds=10), _send_notices, prompt=True),
     Tick("bounces", Role.WORKER, timedelta(minutes=1), _take_in_bounces),
-    Tick("calls", Role.WORKER, timedelta(seconds=5), _make_calls),
+    Tick("calls", Role.WORKER, timedelta(seconds=5), _make_calls, prompt=True),
 )

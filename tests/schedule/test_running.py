@@ -186,6 +186,29 @@ def test_a_clock_that_was_set_wakes_everything(post: Post, monkeypatch: pytest.M
         ran.join(30)
 
 
+def test_what_follows_upon_a_tick_that_got_somewhere_does_not_wait_for_its_turn(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "BEAT", 0.01)
+    prompt, lazy = list[int](), list[int]()
+    never = timedelta(days=9)
+    ticks = [
+        Tick("moving", Role.SCHEDULER, SOON, lambda post: len(prompt) == 1),
+        Tick("prompt", Role.SCHEDULER, never, lambda post: prompt.append(1), prompt=True),
+        Tick("lazy", Role.SCHEDULER, never, lambda post: lazy.append(1)),
+    ]
+    monkeypatch.setattr(running, "TICKS", ticks)
+    stop = threading.Event()
+    ran = threading.Thread(target=run_posts, args=([post], [Role.SCHEDULER], stop))
+    ran.start()
+    try:
+        wait_for(lambda: len(prompt) >= 2 and lazy)
+    finally:
+        stop.set()
+        ran.join(30)
+    assert len(lazy) == 1
+
+
 def test_a_brake_ends_what_runs_and_what_begins_later() -> None:
     import asyncio
 
