@@ -66,6 +66,13 @@ def publish_example(folder: Path, web: str = "") -> None:
 def served(folder: Path, *options: str, web: str = "") -> Iterator[Server]:
     """Run a server on a free port, with a site and a database in `folder`."""
     _write_config(folder, web)
+    with serving(folder, *options) as server:
+        yield server
+
+
+@contextmanager
+def serving(folder: Path, *options: str) -> Iterator[Server]:
+    """Run a server with the config that lies in `folder`."""
     words = [sys.executable, "-m", "newsletter", "--config", str(folder / "config.toml"), "serve", *options]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("NEWSLETTER_")}
     with (folder / "serve.err").open("wb") as err, (folder / "access.log").open("wb") as log:

@@ -1,5 +1,6 @@
 """Every page in a real browser: no script, narrow and wide, light and dark, by keyboard alone, and to axe's rules."""
 
+import itertools
 import os
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -83,14 +84,12 @@ class Browser:
 
 
 @asynccontextmanager
-async def browsing(server: Server, width: int = 1200, scheme: Scheme = "light") -> AsyncIterator[Browser]:
+async def browsing(server: Server) -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         try:
             # Axe is a script; the pages themselves are tested without any.
-            context = await chromium.new_context(
-                viewport={"width": width, "height": 800}, color_scheme=scheme, bypass_csp=True, locale="en-GB"
-            )
+            context = await chromium.new_context(bypass_csp=True, locale="en-GB")
             context.set_default_timeout(60_000)
             yield Browser(server, await context.new_page())
         finally:
@@ -120,15 +119,21 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("width", [320, 1200])
-async def test_every_page_fits_the_screen_and_axe_finds_nothing(server: Server, width: int, scheme: Scheme) -> None:
-    async with browsing(server, width, scheme) as browser:
+async def look(page: Page, name: str) -> None:
+    """Hold the page that is shown to fitting the screen and to axe's rules: narrow and wide, light and dark."""
+    await page.evaluate(AXE)
+    for width, scheme in itertools.product((320, 1200), SCHEMES):
+        await page.set_viewport_size({"width": width, "height": 800})
+        await page.emulate_media(color_scheme=scheme)
+        assert await page.evaluate("document.documentElement.scrollWidth") == width, name
+        assert await page.evaluate(RUN_AXE) == [], (name, width, scheme)
+
+
+async def test_every_page_fits_every_screen_and_axe_finds_nothing(server: Server) -> None:
+    async with browsing(server) as browser:
         for name, place in PLACES.items():
             await browser.open(place)
-            assert await browser.page.evaluate("document.documentElement.scrollWidth") == width, name
-            await browser.page.evaluate(AXE)
-            assert await browser.page.evaluate(RUN_AXE) == [], name
+            await look(browser.page, name)
 
 
 async def _post_pages(browser: Browser) -> AsyncIterator[str]:
@@ -167,11 +172,9 @@ async def _post_pages(browser: Browser) -> AsyncIterator[str]:
 
 async def test_the_pages_behind_buttons_are_as_good(server: Server) -> None:
     seen = []
-    async with browsing(server, 320, "dark") as browser:
+    async with browsing(server) as browser:
         async for name in _post_pages(browser):
-            assert await browser.page.evaluate("document.documentElement.scrollWidth") == 320, name
-            await browser.page.evaluate(AXE)
-            assert await browser.page.evaluate(RUN_AXE) == [], name
+            await look(browser.page, name)
             seen.append(name)
     assert len(seen) == 10
 
