@@ -11,7 +11,7 @@ from newsletter.mail.reports.addresses import find_address, find_addresses, is_r
 from newsletter.mail.reports.dsn import SIGN, Status, parse_statuses
 from newsletter.mail.reports.fallback import find_recipients
 from newsletter.mail.reports.fields import clean, decode_words
-from newsletter.mail.reports.judge import Evidence, judge
+from newsletter.mail.reports.judge import Evidence, judge, tells_reason
 from newsletter.mail.reports.limits import DIAGNOSTIC_LENGTH, SHOWN_LENGTH, Limits
 from newsletter.mail.reports.matching import has_phrase, normalise
 from newsletter.mail.reports.phrases_system import DELAYED, DONE_TRYING, GIVEN_UP
@@ -25,6 +25,10 @@ _ARRIVED = frozenset({Action.DELIVERED, Action.RELAYED, Action.EXPANDED})
 _REMOTE = re.compile(
     r"(?:\bhost|talking to|connected to|remote host|giving up on|server|rejected by|mta)[ :]+<?"
     r"((?:[a-z0-9-]{1,63}\.)+[a-z]{2,24}|\d{1,3}(?:\.\d{1,3}){3})",
+    re.IGNORECASE,
+)
+_QUOTED_REPLY = re.compile(
+    r"(?:\bsaid|\bsays|\breplied|\brespon\w{1,9}|\breturned|<<<)[ \t:'\"\[(]{1,6}([45]\d\d[ -][^\n]{8,400})",
     re.IGNORECASE,
 )
 _CATEGORIES = {
@@ -185,7 +189,7 @@ def is_delay(said: str) -> bool:
 
 def _judge_mention(mention: Mention, words: Words, said: str) -> Finding:
     """Return the finding for a recipient that only words name."""
-    first = mention.beside if mention.beside.strip() else words.said
+    first = mention.beside if mention.beside.strip() else _find_reply(words.said)
     action = Action.DELAYED if is_delay(said) else Action.FAILED
     return _make_finding(
         Evidence((first, mention.beside, said)),
@@ -196,6 +200,12 @@ def _judge_mention(mention: Mention, words: Words, said: str) -> Finding:
         remote="",
         reporting="",
     )
+
+
+def _find_reply(said: str) -> str:
+    """Return what a server said, where words quote it: its own words tell more than what is made of them."""
+    found = _QUOTED_REPLY.search(said)
+    return found[1] if found and tells_reason(found[1]) else said
 
 
 def _make_finding(

@@ -18,6 +18,9 @@ _ADDRESS = re.compile(r"[<(\[\"']*[^\s<>()\[\]\"',;:@]{1,64}@[^\s<>()\[\]\"',;:@
 _REPEATED_CODE = re.compile(r"\s[245]\d\d(?:-|[ ](?=[245]\.))(?:#?[245]\.\d{1,3}\.\d{1,3}[ :-]?)?")
 _TOKEN = re.compile(r"[a-z0-9]+")
 _QUOTES = {"’": "'", "‘": "'", "´": "'", "`": "'", "“": '"', "”": '"', "–": "-", "—": "-"}
+_LETTERS = str.maketrans({"ı": "i", "ł": "l", "ø": "o", "đ": "d"})
+"""Letters that no normalisation takes the stroke from, or the missing dot."""
+
 _QUOTE = re.compile("[" + "".join(_QUOTES) + "]")
 _ACCENTS = re.compile("[\u0300-\u036f\u3099\u309a]+")
 _GAP = " … "
@@ -102,7 +105,7 @@ def fold(text: str) -> str:
     lower = text.lower()
     if lower.isascii():
         return lower.replace("`", "'")
-    plain = _QUOTE.sub(lambda quote: _QUOTES[quote[0]], lower)
+    plain = _QUOTE.sub(lambda quote: _QUOTES[quote[0]], lower).translate(_LETTERS)
     return _ACCENTS.sub("", unicodedata.normalize("NFKD", plain))
 
 

@@ -36,12 +36,14 @@ USER_UNKNOWN = make_rule(
     Reason.USER_UNKNOWN,
     """
 user unknown | user is unknown | user * unknown | user not found | user * not found | user … not found
-user was not found | user not known | user not exist | user doesn't exist | user does not exist | user * does not exist
+user was not found | user not known | user not exist | user doesn't exist | user does not exist
+user * does not exist
 user … does not exist | user … doesn't exist | user … not listed | user invalid | user not listed
 user missing home directory | user name is not found | user's email name is not found | user account not found
 user account is unavailable | user is not a valid | user doesn't have a … account | user account does not exist
 username does not exist | users unknown | unknown user | unknown users | unknown account | unknown addressee
-unknown address | unknown or illegal | unknown or invalid | unknown local part | unknown local-part | unknown localpart
+unknown address | unknown or illegal | unknown or invalid | unknown local part | unknown local-part
+unknown localpart
 unknown local recipient | unknown mailbox | unknown recipient | unknown recipients | unknown email address
 unknown e-mail address | unknown mail address | unknown virtual | unknown subscriber | unknown destination address
 unknown to address | no such user | no such mailbox | no such recipient | no such address | no such account
@@ -56,7 +58,8 @@ not a user here | not a user at | not a user on | not a local address | not a re
 not an active address | not an existing mailbox | not known at | not known here | not known to | not listed in domino
 not listed in public name | not listed in … name & address | not listed in … directory | not found in name & address
 not found in domino | not found in … directory | not found in directory | not in name directory
-not present in directory | not in my validrcptto | not in validrcptto | not our customer | isn't a valid | isn't a user
+not present in directory | not in my validrcptto | not in validrcptto | not our customer | isn't a valid
+isn't a user
 is not a user | is not a known | is not known | is not an account | is not an existing | is not our user
 is not recognized | is not recognised | isn't recognized | name is not recognized | recipient unknown
 recipient is unknown | recipient * unknown | recipient … unknown | recipient not found | recipient … not found
@@ -69,7 +72,8 @@ recipient address not found | recipient address invalid | recipient address does
 recipient address is invalid | recipient address is unknown | recipient address rejected: user
 recipient address rejected: unknown | recipient address rejected: userunknown | recipient address rejected: invalid
 recipient address rejected: no such | recipient address rejected: undeliverable address
-recipient address rejected: access denied | recipient address rejected: mailbox | recipient address rejected: recipient
+recipient address rejected: access denied | recipient address rejected: mailbox
+recipient address rejected: recipient
 recipient address rejected: account | recipient address rejected: aliased to no one | recipient has been deleted
 recipient mailbox does not exist | recipient's e-mail address was not found | recipient's email address was not found
 recipientnotfound | recipient notfound | recipnotfound | recipients unknown | invalid recipient | invalid-recipient
@@ -98,7 +102,8 @@ non existent user | nonexistent user | nonexistent mailbox | non-existing user |
 does not have an account | doesn't have an account | do not have an account | can't accept user
 couldn't find any user | could not find user | could not find recipient | could not find mailbox | cannot find user
 cannot find your user | can't find user | destination addresses were unknown | destination server rejected recipients
-sorry, badrcptto | badrcptto | badrecipientto | my badrcptto list | in my badrecipient | sorry, your envelope recipient
+sorry, badrcptto | badrcptto | badrecipientto | my badrcptto list | in my badrecipient
+sorry, your envelope recipient
 envelope recipient has been denied | aliased to no one | delivery to nobody | addr unknown | dest unknown
 rcpt unknown | rcpt does not exist | rcpt … does not exist | rcpt … not exist | this address does not receive mail
 this spectator does not exist | who are you looking for | unable to find recipient
@@ -119,7 +124,8 @@ usuario … no encontrado | no existe dicha persona | no existe ese usuario | no
 no existe el buzon | destinatario desconocido | destinatario no existe | destinatario … no existe | cuenta inexistente
 cuenta no existe | cuenta … no existe | direccion … no existe | direccion inexistente | direccion … no se encontro
 direccion desconocida | buzon inexistente | buzon no existe | no se encontro la direccion | no se encuentra el usuario
-usuario desconhecido | usuario nao existe | usuario … nao existe | usuario … nao encontrado | usuario nao encontrado
+usuario desconhecido | destinatario inexistente
+usuario nao existe | usuario … nao existe | usuario … nao encontrado | usuario nao encontrado
 usuario invalido | destinatario desconhecido | destinatario nao encontrado | destinatario … nao existe
 conta inexistente | conta nao existe | conta … nao existe | endereco … nao existe | endereco nao encontrado
 endereco … nao encontrado | endereco inexistente | caixa postal inexistente | caixa postal nao existe
@@ -153,7 +159,8 @@ USER_UNKNOWN_VAGUE = make_rule(
     Reason.USER_UNKNOWN,
     """
 mailbox unavailable | mailbox is unavailable | mailbox … unavailable | mailbox unavaiable
-mailbox currently unavailable | unrouteable address | unroutable address | unrouteable recipient | unroutable recipient
+mailbox currently unavailable | unrouteable address | unroutable address | unrouteable recipient
+unroutable recipient
 recipient rejected | recipient refused | recipient is not accepted | recipient not accepted | recipient not allowed
 recipient address rejected | recipient … has been denied | recipient denied | recipients was undeliverable
 remote smtp server has rejected address | remote server rejected address | invalid, unknown | does not exist
@@ -168,7 +175,8 @@ existiert nicht | n'existe pas | no existe | nao existe | non esiste | bestaat n
 HOST_UNKNOWN = make_rule(
     Reason.HOST_UNKNOWN,
     """
-host unknown | unknown host | host or domain name not found | host name not found | host not found | host … not found
+host unknown | unknown host | host or domain name not found | host name not found | host not found
+host host not found | host host does not exist
 hostname not found | hostname unknown | couldn't find any host | could not find any host
 couldn't find a mail exchanger | could not find a mail exchanger | couldn't find mx | couldn't find any mx
 no such host | no such domain | no mx or a record | no mx record found | no mx found | no mx hosts | no mx for
@@ -181,7 +189,8 @@ domain … does not exist | domain … doesn't exist | domain … couldn't be fo
 domain is not reachable | domain is invalid | domain invalid | domain isn't valid | domain … doesn't have any dns
 domain … has no mail servers | domain … isn't configured to receive | recipient domain not found
 recipient address rejected: domain not found | recipient address rejected: unknown domain
-recipient's domain … not exist | destination domain … not exist | unknown domain | unknown mail domain | invalid domain
+recipient's domain … not exist | destination domain … not exist | unknown domain | unknown mail domain
+invalid domain
 bad domain | bad destination system | bad destination host | bad host name
 mail domain mentioned in email address is unknown | name or service not known | nodename nor servname | nxdomain
 the account or domain may not exist | all relevant mx records point to non-existent hosts
@@ -190,6 +199,7 @@ dns error: dns server returned answer with no data | dns error: … nxdomain | d
 dns domain … does not exist | dns.nonexistentdomain | dns lookup … no such domain | dns query … nonexistent
 domain … error from dns | remote domain doesn't exist | remote domain doesnt exist | could not find a gateway
 couldn't find a gateway | no gateway for | address has no dns | no dns records | dns records for … could not be found
+domain name … does not appear to be registered | illegal host/domain name | illegal host or domain
 failed to resolve … address | does not resolve to a valid | no address record found | unrouteable mail domain
 unroutable mail domain | unrouteable domain | unroutable domain | unable to route to domain | no route to domain
 no route for domain | domain … nicht gefunden | domain … existiert nicht | domain existiert nicht | domaine inconnu
@@ -209,7 +219,8 @@ server does not accept mail | server does not accept email | does not accept any
 mx or srv record indicated no smtp service | no host found for existing smtp connection
 this domain is not hosted here | domain not hosted | domain is not hosted | domain is no longer hosted
 domain … no longer | domain is not in use | domain not in use | domain is parked | domain has expired | domain expired
-dead domain | name server: .: host not found | no smtp service here | no smtp service | this host does not receive mail
+dead domain | name server: .: host not found | no smtp service here | no smtp service
+this host does not receive mail
 not configured to receive mail | account inbounds disabled
 """,
 )

@@ -55,7 +55,7 @@ _SHAPES = tuple(
 )
 _LOOSE = re.compile(
     r"(?:message|mail|delivery|deliver|sent|send|nachricht|mensaje|mensagem|messaggio|письмо|recipients?|address(?:es)?"
-    rf"|user|mailbox|account|list|to|for|à|an|para|a|per)[\s:,]{{1,3}}{_OPEN}{{0,2}}{_PREFIX}{_A}",
+    rf"|user|mailbox|account|list|following|by|to|for|à|an|para|a|per)[\s:,]{{1,3}}{_OPEN}{{0,2}}{_PREFIX}{_A}",
     re.IGNORECASE,
 )
 """The recipient within a sentence."""
@@ -67,6 +67,7 @@ _NOT_RECIPIENT = re.compile(
     r"|\bprogram at\b|\bserver at\b)",
     re.IGNORECASE,
 )
+_MESSAGE_ID = re.compile(r"\b(?:message|msg)[- ]?id[^\n@]{0,40}<?[^\s<>@]{1,200}@[^\s<>]{1,200}", re.IGNORECASE)
 _ALIAS = re.compile(rf"\((?:generated|expanded) from:?[ \t]*<?{_A}", re.IGNORECASE)
 _MAX_LINES = 400
 _MAX_LINE = 600
@@ -159,4 +160,5 @@ def _make_mention(found: list[tuple[_Mark, list[str]]]) -> Mention:
 def find_any(text: str, ours: Collection[str]) -> list[str]:
     """Return every address in a text that may be a recipient's, in order; for when no line has a recipient's shape."""
     ignored = {address.lower() for address in ours}
+    text = _MESSAGE_ID.sub(" ", text)
     return [address for address in find_addresses(text) if address.lower() not in ignored and not is_robot(address)]

@@ -30,7 +30,8 @@ _SUBJECTS = make_phrases(
 undeliver | undelivered | delivery status notification | delivery failure | delivery failed | delivery has failed
 delivery problem | delivery error | delivery report | delivery notification | delivery notice | delivery delayed
 delivery status | failure notice | failure delivery | failed delivery | failed mail | mail failed | mail failure
-mail delivery | message delivery | mail system error | returned mail | returned to sender | return to sender
+error sending message | mail delivery | message delivery | mail system error | returned mail | returned to sender
+return to sender
 returning message | mail returned | mail status report | mail could not | could not be delivered | could not deliver
 couldn't be delivered | not delivered | cannot be delivered | can't be delivered | can not be delivered
 unable to deliver | not be delivered | nondeliverable | non-deliverable | non delivery | non-delivery | non remis
@@ -38,14 +39,19 @@ nondelivery | bounce | returned message | message returned | rejected mail | mai
 e-mail rejected | warning: could not send | warning: message | warning: delayed | delayed mail | message delayed
 notice: mail delivery | not member article | ignored not member | reject mail from | spam mail from a spammer
 loop alert | message frozen | there was an error sending | error sending your mail | user unknown | message status
-permanent delivery failure | unzustellbar | nicht zustellbar | nicht zugestellt | zustellung | fehlgeschlagen
+permanent delivery failure | your message to … has been rejected | unzustellbar | nicht zustellbar
+nicht zugestellt | zustellung | fehlgeschlagen
 non remise | echec de | non distribue | non livre | no se puede entregar | no entregado | no se ha entregado
-error de entrega | notificacion de | devuelto | nao entregue | nao foi entregue | falha na entrega | falha de entrega
-devolvid | non recapitabile | mancato recapito | errore di consegna | onbestelbaar | niet te bezorgen | niet afgeleverd
+error de entrega | notificacion de | devuelto | nao entregue | nao foi entregue | falha na entrega
+falha de entrega
+devolvid | non recapitabile | mancato recapito | errore di consegna | onbestelbaar | niet te bezorgen
+niet afgeleverd
 niedostarczon | nie dostarczono | zwrot | olevererbar | kan ikke leveres | toimittaminen | недостав | не доставлен
 не может быть доставлен | ошибка доставки | возврат | 配信不能 | 配信できません | 配信に失敗 | 送信できません
 配達不能 | 配信エラー | 送信エラー | エラーメール | 未配達 | 退信 | 无法投递 | 投递失败 | 发送失败 | 未送达 | 無法傳遞
-반송
+반송 | 전송 실패 | 배달되지 | mail delayed | teslim edilemedi | iletilemedi | gonderilemedi | nedorucitel
+nelze dorucit | kezbesitetlen | nem kezbesit | δεν παραδοθηκε | μη παραδοτ | netoimitettu | nu a putut fi livrat
+nedostavlj | neisporuc
 """
 )
 _INTRODUCTIONS = make_phrases(
@@ -60,12 +66,18 @@ delivery problems | is the qmail-send program | created automatically by mail de
 being returned | following address failed | following addresses failed | failed addresses follow | failed recipients
 following recipient | following addresses | no such user | user unknown | mailbox is full | message was rejected
 message has been rejected | mail was rejected | mail has been rejected | not a member of this mailing list
-has been returned | error delivering your mail | intended recipient | delivery status notification | nondelivery
+message for list … was rejected | message for … was rejected | xmail bounce | has been returned
+error delivering your mail | intended recipient | delivery status notification | nondelivery
 non-delivery | konnte nicht zugestellt | nicht zugestellt werden | n'a pas pu etre | n'a pu etre
 no pudo ser entregado | no se pudo entregar | no se ha podido entregar | nao pode ser entregue
 nao foi possivel entregar | non e stato possibile | non puo essere | kon niet worden | не может быть доставлено
 не удалось доставить | не было доставлено | 送信できませんでした | 送信に失敗 | 配信できません | 配送できません
-届けられません | 無法送達 | 无法送达 | 无法投递 | 退回
+届けられません | 無法送達 | teslim edilemedi | iletilemedi | nemohla byt dorucena | nebylo mozne dorucit
+nem sikerult kezbesiteni
+δεν παραδοθηκε | δεν ηταν δυνατη | no ha sido entregado | kunde inte levereras | kunne ikke leveres
+ei voitu toimittaa
+nu a putut fi livrat | nie mogla zostac dostarczona | nie zostala dostarczona | 전송하지 못 | 전달되지 | 배달하지 못
+has been delayed | not yet been delivered | 无法送达 | 无法投递 | 退回
 """
 )
 _REPLY = re.compile(r"\s*(?:re|aw|sv|antw|odp|fwd?|wg|tr|rv|res|回复|答复|转发)\s*(?:\[\d+\])?\s*[:：]", re.IGNORECASE)

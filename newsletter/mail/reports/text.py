@@ -6,6 +6,7 @@ the text, which is bounded.
 
 import html
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from newsletter.mail.reports.fields import NO_FIELDS, Fields, parse_head
@@ -146,7 +147,8 @@ def _find_head(text: str, enough: int = 4) -> int:
 def strip_html(text: str) -> str:
     """Return HTML as lines of text; an address in angle brackets stays, whether it was escaped or not."""
     for name in _INVISIBLE:
-        text = _drop_element(text, name)
+        text = _change_element(text, name, lambda _: "")
+    text = _change_element(text, "pre", lambda found: found.replace("\n", "<br>"))
     text = _BREAK.sub("\n", re.sub(r"\s*\n\s*", " ", text))
     text = _TAG.sub("", _CELL.sub(" ", text))
     text = html.unescape(text)
@@ -154,8 +156,8 @@ def strip_html(text: str) -> str:
     return _EMPTY_LINES.sub("\n\n", "\n".join(lines)).strip()
 
 
-def _drop_element(text: str, name: str) -> str:
-    """Take out an element with what is in it; in one pass, however often it is opened."""
+def _change_element(text: str, name: str, change: Callable[[str], str]) -> str:
+    """Change an element with what is in it; in one pass, however often it is opened."""
     lower, kept, position = text.lower(), [], 0
     if len(lower) != len(text):  # a letter whose lower case is longer: positions would not fit
         return text
@@ -166,5 +168,6 @@ def _drop_element(text: str, name: str) -> str:
         kept.append(text[position:start])
         closed = lower.find(">", end)
         position = closed + 1 if closed >= 0 else len(text)
+        kept.append(change(text[start:position]))
     kept.append(text[position:])
     return "".join(kept)

@@ -35,6 +35,7 @@ def read(text: str, status: str = "", code: int = 0) -> Judgement:
         "宛先が見つかりません",
         "x-unix; 67",
         "550 spam@example.com: no such user",
+        "host mx1.example.net[192.0.2.1] said: 550 5.1.1 Mailbox not found",
     ],
 )
 def test_an_unknown_user_is_hard(text: str) -> None:
@@ -147,7 +148,13 @@ def test_without_both_the_basic_code_tells_if_it_can(code: int, reason: Reason) 
 
 
 @pytest.mark.parametrize(
-    "text", ["450 4.1.1 User unknown in local recipient table", "450 unknown user", "451 4.3.2 does not accept mail"]
+    "text",
+    [
+        "450 4.1.1 User unknown in local recipient table",
+        "450 unknown user",
+        "451 4.3.2 does not accept mail",
+        "host mx.x.example said: 450 mailbox not found",
+    ],
 )
 def test_a_temporary_reply_is_never_hard(text: str) -> None:
     assert read(text).severity is Severity.SOFT
