@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from newsletter.app import App
 from newsletter.bounces.listener import listen, make_recipient_check
 from newsletter.daemon import Job, run_every
-from newsletter.errors import NewsletterError
+from newsletter.errors import NewsletterError, NotFoundError
 from newsletter.indexing import update_index
+from newsletter.issues.folder import show_path
 from newsletter.notifying import send_notices
-from newsletter.publishing import update_site
+from newsletter.publishing import load_draft, update_site
 from newsletter.render.edition import sender_of
 from newsletter.schedule.posts import Post
 from newsletter.schedule.running import run_posts
@@ -23,7 +24,7 @@ from newsletter.site import make_frame
 from newsletter.systemd import READY, STOPPING, Pulse, load_watchdog, notify
 from newsletter.web.gate import Gate, WriteLog
 from newsletter.web.service import Service, make_service
-from newsletter.web.visit import House
+from newsletter.web.visit import House, Sketch
 
 NOTICE_SECONDS = 5.0
 """How often notices are looked for that nobody rang for: those to be tried again, and those of other processes."""
@@ -81,6 +82,7 @@ def open_served(app: App, write_log: WriteLog | None) -> Served:
         clock=lambda: datetime.now(UTC),
         intake=app.intake,
         fetch=fetch_from_amazon,
+        sketch=lambda name: sketch_issue(app, name),
     )
     service = make_service(house, Gate(app.settings, write_log))
 
@@ -129,6 +131,18 @@ def _make_intake_jobs(app: App) -> list[Job]:
         await listen(app.intake, ours, rules.listen, rules.listen_protocol, stopping)
 
     return [answer_the_door] if rules.listen else []
+
+
+def sketch_issue(app: App, name: str) -> Sketch | None:
+    """Return an issue file as it is now, by its date or slug; None if there is none."""
+    try:
+        draft = load_draft(app, name)
+    except NotFoundError:
+        return None
+    issue, edition = draft.issue, draft.edition
+    title = issue.title if issue else draft.path.name
+    subject, html, text = (edition.subject, edition.html, edition.text) if edition else ("", "", "")
+    return Sketch(show_path(draft.path), title, subject, html, text, draft.problems)
 
 
 def fetch_from_amazon(url: str) -> bytes:

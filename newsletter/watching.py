@@ -11,6 +11,7 @@ from typing import Final
 from newsletter.config import Settings
 from newsletter.errors import NewsletterError
 from newsletter.model.delivery import Audit
+from newsletter.model.edition import EditionKind
 from newsletter.model.notice import NoticeState
 from newsletter.model.rates import SPAN, Rates, find_reached
 from newsletter.model.slot import Plan, Slot, SlotState, Why
@@ -57,10 +58,15 @@ class Moving:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Something that needs a human: what, and the command or the place that helps. Lines are kept."""
+    """Something that needs a human: what, and the command or the place that helps. Lines are kept.
+
+    `edition` (a slug) or `issue` (a date) say what it is about, where it is about one.
+    """
 
     what: str
     way_out: str
+    edition: str = ""
+    issue: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +107,21 @@ def load_overview(
             coming=list_coming(settings, slots, now),
             moving=moving,
             recent=[(line, count_deliveries(connection, line.id)) for line in lines],
-            needs=[*_needs_of_slots(slots), *_needs_of_editions(connection), *_needs_of_rates(rates), *missing],
+            needs=[*_needs_of_slots(slots), *_needs_of_editions(connection), *needs_of_rates(rates), *missing],
             backlog=count_backlog(connection, now),
             ticks=ticks,
             notices=count_notices(connection),
             calls=count_calls(connection),
             rates=rates,
+        )
+
+
+def needs_of_rates(rates: Rates | None) -> Iterator[Need]:
+    """Yield what of a week's mail needs a human, where it was looked at."""
+    if rates and (limit := find_reached(rates.total.complaints, rates.total.mails)):
+        yield Need(
+            f"Complaints have reached {rates.total.complained:.2%} of a week's mail, which is over {limit:.1%}.",
+            "newsletter bounces list --reason complaint",
         )
 
 
@@ -144,33 +159,27 @@ def _load_moving(connection: Connection, slug: str, now: datetime) -> Moving:
 
 def _needs_of_slots(slots: Sequence[Slot]) -> Iterator[Need]:
     for slot in slots:
+        day = str(slot.key.day) if slot.key.kind is EditionKind.ISSUE else ""
         if slot.state is SlotState.HELD and slot.why is Why.LATE:
-            yield Need(f"{slot.key} is held: too late.", compose_command(slot))
+            yield Need(f"{slot.key} is held: too late.", compose_command(slot), issue=day)
         elif slot.state is SlotState.HELD:
-            yield Need(f"{slot.key} is held: {slot.why}.\n{slot.detail}", "Mend it, and it goes out by itself.")
+            way_out = "Mend it, and it goes out by itself."
+            yield Need(f"{slot.key} is held: {slot.why}.\n{slot.detail}", way_out, issue=day)
         elif slot.state is SlotState.MISSED:
-            yield Need(f"{slot.key} was given up: too late.", compose_command(slot))
+            yield Need(f"{slot.key} was given up: too late.", compose_command(slot), issue=day)
 
 
 def _needs_of_editions(connection: Connection) -> Iterator[Need]:
     for number in list_halted_editions(connection):
         line = load_line(connection, number)
-        yield Need(f"{line.slug} has halted: {line.control.reason}", f"newsletter resume {line.slug}")
+        yield Need(f"{line.slug} has halted: {line.control.reason}", f"newsletter resume {line.slug}", line.slug)
     for slug, count in list_unknown_editions(connection):
-        yield Need(f"{slug}: {count:,} may or may not have their mail.", f"newsletter unknown list {slug}")
+        yield Need(f"{slug}: {count:,} may or may not have their mail.", f"newsletter unknown list {slug}", slug)
     fenced = list_fenced(connection)
     if fenced:
         yield Need(
             f"The database was restored: {', '.join(fenced)} may have been sent before.",
             "When one of these is published again, its readers are unknown and get no mail.",
-        )
-
-
-def _needs_of_rates(rates: Rates | None) -> Iterator[Need]:
-    if rates and (limit := find_reached(rates.total.complaints, rates.total.mails)):
-        yield Need(
-            f"Complaints have reached {rates.total.complained:.2%} of a week's mail, which is over {limit:.1%}.",
-            "newsletter bounces list --reason complaint",
         )
 
 

@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "audience": GROUND | {"audience", "mail", "store"},
     "delivery": GROUND | {"delivery", "mail", "store", "secret", "logs"},
     "bounces": GROUND | {"bounces", "mail", "store"},
+    "operators": GROUND | {"operators", "mail", "store"},
     "logs": set(),
     "schedule": GROUND
     | {"schedule", "logs", "app", "committing", "publishing", "notifying", "restoring", "rollups", "indexing"}
@@ -53,15 +54,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rollups": GROUND | {"app", "committing", "publishing", "issues", "render", "store", "delivery", "mail"},
     "notifying": GROUND | {"app", "delivery", "render"},
     "restoring": GROUND | {"app", "store", "delivery"},
+    "surveying": GROUND | {"store"},
     "previewing": GROUND | {"app", "publishing", "issues", "render", "site", "web"},
     "web": GROUND
     | {"web", "audience", "bounces", "store", "render", "mail", "search", "secret"}
-    | {"watching", "metrics"},
+    | {"watching", "metrics", "operators", "surveying"},
     "watching": GROUND | {"schedule", "store"},
     "metrics": {"model", "watching", "__init__"},
     "daemon": GROUND | {"web"},
     "serving": GROUND
-    | {"app", "bounces", "render", "daemon", "notifying", "publishing", "indexing", "site", "web"}
+    | {"app", "bounces", "issues", "render", "daemon", "notifying", "publishing", "indexing", "site", "web"}
     | {"schedule", "systemd"},
     "cli": GROUND
     | {"app"}
@@ -72,7 +74,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"indexing"}
     | {"issues"}
     | {"mail"}
-    | {"notifying"}
+    | {"notifying", "operators"}
     | {"previewing"}
     | {"publishing"}
     | {"rollups"}
@@ -97,6 +99,7 @@ PURE = (
     "delivery/stages",
     "audience/policy",
     "bounces/policy",
+    "operators/policy",
     "config/times",
     "schedule/calendar",
     "schedule/policy",
@@ -104,6 +107,7 @@ PURE = (
 WORLDLY = {"socket", "subprocess", "sqlite3", "urllib.request", "asyncio", "random", "time", "shutil", "tempfile", "os"}
 
 ONE_DOOR: dict[str, str | tuple[str, ...]] = {
+    "argon2": "operators/passwords.py",
     "feedgen": "render/feed.py",
     "aiosmtplib": "delivery/",
     "markdown_it": "markup.py",

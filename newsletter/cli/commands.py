@@ -50,6 +50,7 @@ GROUPS: tuple[tuple[str, tuple[CommandLine, ...]], ...] = (
         "Run",
         (
             CommandLine("scheduler", "Publish issues at their time, by themselves."),
+            CommandLine("admin", "Set the password of the admin pages, which `newsletter serve` has then."),
             CommandLine("worker", "Send what is due, and try again what was put off."),
             CommandLine("backup", "Copy the database while it is in use."),
             CommandLine("restore", "Put a copy of the database back; nothing is sent a second time."),

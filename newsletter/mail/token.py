@@ -41,13 +41,16 @@ class Purpose(StrEnum):
     CONFIRM = "confirm"
     NOTICE = "notice"
     FORM = "form"
+    SIGN_IN = "sign-in"
+    SESSION = "session"
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
     """What a token says once its signature is checked. Ids of 0 name nobody: a test mail's.
 
-    For CONFIRM `subscriber_id` is a request's number, for NOTICE a notice's, and for FORM the seconds since 1970.
+    For CONFIRM `subscriber_id` is a request's number, for NOTICE a notice's, for FORM and SIGN_IN the seconds since
+    1970, and for SESSION a session's number, with the seconds since 1970 in place of the edition.
     """
 
     subscriber_id: int

@@ -17,7 +17,7 @@ from newsletter.web.negotiation import IDENTITY, choose_encoding, has_matching_e
 from newsletter.web.shelf import FEEDS, Answer, Held, Shelf, parse_path
 
 CHUNK = 1 << 17
-SERVICE_NAMES = frozenset(("api", "c", "embed", "join", "p", "search", "u"))
+SERVICE_NAMES = frozenset(("admin", "api", "c", "embed", "join", "p", "search", "u"))
 """First names of addresses that belong to actions, whatever lies in the folder."""
 
 _MINUTE = 60

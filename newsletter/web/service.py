@@ -10,6 +10,7 @@ from starlette.routing import Mount, Route, Router
 
 from newsletter.model.edition import TOKEN_WIDTH
 from newsletter.web import api, confirm, hooks, join, leave, preferences, search, watch
+from newsletter.web.admin.service import ADMIN_ACTIONS
 from newsletter.web.files import Files
 from newsletter.web.gate import Gate
 from newsletter.web.guard import Guard
@@ -36,6 +37,7 @@ ACTIONS: Mapping[str, Mapping[str, Action]] = {
     "/hooks/postmark": {"POST": hooks.take_postmark},
     "/hooks/sendgrid": {"POST": hooks.take_sendgrid},
     "/hooks/mailgun": {"POST": hooks.take_mailgun},
+    **ADMIN_ACTIONS,
 }
 """What each address answers, by method; HEAD is GET's. A GET changes nothing, ever: mail scanners open every link."""
 

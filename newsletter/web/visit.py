@@ -12,6 +12,7 @@ from newsletter.audience.reception import Reception
 from newsletter.bounces.intake import Desk
 from newsletter.config import Settings
 from newsletter.model.consent import Origin
+from newsletter.model.problem import Problem
 from newsletter.render.environment import catalogues_of, in_language
 from newsletter.render.frame import Frame
 from newsletter.render.translation import choose_language, name_language, parse_accept_language
@@ -20,6 +21,23 @@ from newsletter.web.clients import Client
 from newsletter.web.forms import Form, parse_form
 
 MOST_PARAMETERS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """An issue file as it is now: what its mail would be, '' if it can't be rendered, and what is wrong with it."""
+
+    path: str
+    title: str
+    subject: str
+    html: str
+    text: str
+    problems: Sequence[Problem]
+
+
+def sketch_nothing(_name: str) -> Sketch | None:
+    """Stand in where there are no issue files."""
+    return None
 
 
 def fetch_nothing(_url: str) -> bytes:
@@ -32,7 +50,7 @@ class House:
     """What every action stands on, the same one for as long as the server lives. `ring` says that a notice waits.
 
     `intake` takes in what mail providers tell, if any may; `fetch` gets what is at an address of theirs, and raises
-    OSError.
+    OSError. `sketch` reads and renders the issue file of a date or slug; None if there is none.
     """
 
     settings: Settings
@@ -43,6 +61,7 @@ class House:
     clock: Callable[[], datetime]
     intake: Desk | None = None
     fetch: Callable[[str], bytes] = fetch_nothing
+    sketch: Callable[[str], Sketch | None] = sketch_nothing
 
     @cached_property
     def root(self) -> str:
@@ -57,7 +76,7 @@ class House:
 
 @dataclass(frozen=True)
 class Visit:
-    """A request. `query` and `form` give '' for what isn't there; `token` is the one in the address, if it has one."""
+    """A request. `query` and `form` give '' for what isn't there; `token` and `slug` are the address's, if any."""
 
     house: House
     method: str
@@ -69,6 +88,8 @@ class Visit:
     content_type: str = ""
     body: bytes = b""
     token: str = ""
+    slug: str = ""
+    scheme: str = "http"
     now: datetime = field(default_factory=datetime.now)
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -117,6 +138,8 @@ def read_visit(house: House, scope: Scope) -> Visit:
         content_type=content_type,
         body=body,
         token=scope.get("path_params", {}).get("token", ""),
+        slug=scope.get("path_params", {}).get("slug", ""),
+        scheme=client.scheme,
         now=house.clock(),
         headers={name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()},
     )

@@ -6,6 +6,7 @@
 from newsletter.store.schema.base import Id, UtcTime, metadata
 from newsletter.store.schema.bounces import bounces, reports
 from newsletter.store.schema.ledger import deliveries, editions, revisions, variants, works
+from newsletter.store.schema.operators import operators, sessions
 from newsletter.store.schema.readers import consents, join_topics, requests, subscribers, suppressions
 from newsletter.store.schema.search import documents, indexed
 from newsletter.store.schema.service import notices, paces, throttles
@@ -27,10 +28,12 @@ __all__ = [
     "marks",
     "metadata",
     "notices",
+    "operators",
     "paces",
     "reports",
     "requests",
     "revisions",
+    "sessions",
     "slots",
     "subscribers",
     "suppressions",

@@ -1,0 +1,162 @@
+"""The admin pages in a real browser: with and without a script, narrow and wide, light and dark, and to axe's rules."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import pytest
+from playwright.async_api import Page, async_playwright, expect
+
+from newsletter.store.controls import accept_unknown, halt_edition, list_unknown, load_control, pause_edition
+from newsletter.store.database import Database, open_database
+from tests.web.live import Server, served
+from tests.web.scenery import PASSWORD, furnish
+from tests.web.test_in_chromium import ARGUMENTS, AXE, CHROMIUM, RUN_AXE
+
+UNDER_WAY = 2
+ISSUE = "---\ntitle: Tomorrow\ndate: 2024-05-26\n---\n\n## News\n\n### [](https://example.org/)\n\n**Why?** Because.\n"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    if not CHROMIUM.exists():
+        reason = f"there is no {CHROMIUM} to look at the pages with"
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{reason}, and CI must look")
+        pytest.skip(reason)
+    folder = tmp_path_factory.mktemp("admin")
+    with open_database(f"sqlite:///{folder / 'newsletter.db'}") as database:
+        furnish(database, datetime.now(UTC))
+        with database.transaction() as connection:
+            pause_edition(connection, UNDER_WAY, datetime.now(UTC))  # the server sends by itself what may go out
+    (folder / "issues").mkdir()
+    (folder / "issues" / "2024-05-26.md").write_text(ISSUE)
+    with served(folder, web="access_log = false\n") as running:
+        yield running
+
+
+@pytest.fixture
+def database(server: Server) -> Iterator[Database]:
+    with open_database(f"sqlite:///{server.folder / 'newsletter.db'}") as opened:
+        yield opened
+
+
+def list_addresses(database: Database) -> list[str]:
+    """Who may or may not have the mail."""
+    with database.read() as connection:
+        return [row.address for row in list_unknown(connection, UNDER_WAY)]
+
+
+@asynccontextmanager
+async def browsing(server: Server, **context: Any) -> AsyncIterator[Page]:
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        try:
+            base = f"http://127.0.0.1:{server.port}"
+            opened = await chromium.new_context(base_url=base, locale="en-GB", **context)
+            opened.set_default_timeout(60_000)
+            yield await opened.new_page()
+        finally:
+            await chromium.close()
+
+
+async def sign_in(page: Page, place: str = "/admin") -> None:
+    await page.goto(place)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_url(f"**{place}")
+
+
+async def look(page: Page, width: int) -> None:
+    assert await page.evaluate("document.documentElement.scrollWidth") == width, page.url
+    await page.evaluate(AXE)
+    assert await page.evaluate(RUN_AXE) == [], page.url
+
+
+async def test_every_page_fits_the_screen_and_axe_finds_nothing(server: Server) -> None:
+    today = datetime.now(UTC).date()
+    edition = f"/admin/editions/{today}"
+    looks: list[tuple[int, Literal["light", "dark"], list[str]]] = [
+        (320, "light", ["/admin", edition, "/admin/schedule", "/admin/bounces"]),
+        (320, "dark", ["/admin", edition, "/admin/readers", "/admin/issues/2024-05-26"]),
+        (1200, "light", ["/admin", edition]),
+        (1200, "dark", ["/admin", edition]),
+    ]
+    # Axe is a script; that pages break no policy of their own is seen below.
+    async with browsing(server, bypass_csp=True) as page:
+        await page.goto("/admin/sign-in")
+        await look(page, 1280)
+        await sign_in(page)
+        for width, scheme, places in looks:
+            await page.set_viewport_size({"width": width, "height": 800})
+            await page.emulate_media(color_scheme=scheme)
+            for place in places:
+                await page.goto(place)
+                await look(page, width)
+        await page.goto(edition)
+        await page.get_by_role("button", name="Cancel").click()
+        await look(page, 1200)
+
+
+async def test_without_a_script_everything_can_be_done_and_nobody_else_is_asked(
+    server: Server, database: Database
+) -> None:
+    today = datetime.now(UTC).date()
+    async with browsing(server, java_script_enabled=False) as page:
+        asked, complaints = [], []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: complaints.append(message.text))
+        await sign_in(page)
+        cookies = await page.context.cookies()
+        assert [(one["name"], one["httpOnly"], one["sameSite"], one["path"]) for one in cookies] == [
+            ("newsletter-admin", True, "Strict", "/admin")
+        ]
+        first, *others = list_addresses(database)
+        await page.get_by_role("link", name=f"{today}: {len(others) + 1} may or may not").click()
+        await page.get_by_label(first).check()
+        await page.get_by_role("button", name="Take as sent").click()
+        await expect(page.get_by_role("status")).to_have_text("They are taken as sent.")
+        frame = page.frame_locator("iframe.mail")
+        assert await frame.get_by_role("heading", name="Papers").inner_text() == "Papers"
+        await page.get_by_role("button", name="Cancel").click()
+        await page.get_by_role("link", name="Keep it").click()
+        await page.get_by_role("link", name="Overview").click()
+        await page.get_by_role("link", name="Load again every 5 seconds").click()
+        await page.get_by_role("link", name="Stop").wait_for()
+        await page.get_by_role("button", name="Sign out").click()
+        await page.get_by_role("heading", name="Sign in").wait_for()
+        await page.goto("/admin/bounces")
+        assert page.url.endswith("/admin/sign-in?to=/admin/bounces")
+    assert list_addresses(database) == others
+    with database.read() as connection:
+        assert load_control(connection, UNDER_WAY).state in ("paused", "halted")
+    assert complaints == []
+    assert {url.split("/")[2] for url in asked} == {f"127.0.0.1:{server.port}"}
+
+
+async def test_with_a_script_numbers_are_renewed_in_place_and_more_than_numbers_loads_the_page(
+    server: Server, database: Database
+) -> None:
+    now = datetime.now(UTC)
+    async with browsing(server) as page:
+        complaints: list[str] = []
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        await sign_in(page)
+        await page.evaluate("window.same = true")
+        edition = page.locator('[data-live^="edition:"]')
+        first, *others = list_addresses(database)
+        await expect(edition).to_contain_text(f"unknown {len(others) + 1}")
+        with database.transaction() as connection:
+            accept_unknown(connection, UNDER_WAY, now, [first])
+        await expect(edition).to_contain_text(f"unknown {len(others)}", timeout=20_000)
+        await expect(page.get_by_text(f": {len(others)} may or may not")).to_be_visible()
+        await expect(page.get_by_text("Kept up to date.")).to_be_visible()
+        assert await page.evaluate("window.same")
+        with database.transaction() as connection:
+            halt_edition(connection, UNDER_WAY, now, "Too many refusals.")
+        await expect(page.locator(".notice")).to_contain_text("Too many refusals.", timeout=20_000)
+        assert await page.evaluate("window.same") is None
+    assert complaints == []
