@@ -1,7 +1,9 @@
 """A publication at its post, with the real press and the real sender: from a file to a mail, a report and a call."""
 
+import io
 import json
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from newsletter.config import (
     Site,
 )
 from newsletter.delivery.brake import Brake
+from newsletter.logs import start_logging
 from newsletter.model.slot import Slot, SlotState
 from newsletter.model.subscriber import Cadence, NewSubscriber
 from newsletter.publishing import publish_issue
@@ -108,6 +111,25 @@ class Desk:
 
 
 @pytest.fixture
+def log() -> Iterator[Callable[[], list[str]]]:
+    """Returns what was written down since: event, slot, and what became of it."""
+    root, stream = logging.getLogger(), io.StringIO()
+    handlers, level = root.handlers[:], root.level
+    start_logging("json", stream=stream)
+
+    def read() -> list[str]:
+        events = [json.loads(line) for line in stream.getvalue().splitlines()]
+        stream.truncate(stream.seek(0))
+        names = ("event", "level", "slot", "decision", "state", "why", "sent")
+        told = [event for event in events if event.get("slot", "2024-05-25") == "2024-05-25"]
+        return [" ".join(str(event[name]) for name in names if name in event) for event in told]
+
+    yield read
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture
 def desk(database_url: str, tmp_path: Path) -> Iterator[Desk]:
     desk = Desk(tmp_path, database_url)
     with desk.app:
@@ -143,14 +165,16 @@ def test_an_issue_goes_from_its_file_to_readers_site_editor_and_hook(desk: Desk)
     assert (desk.mails(), len(desk.told())) == ({"2024-05-25": 2}, 1)
 
 
-def test_a_day_without_a_file(desk: Desk) -> None:
+def test_a_day_without_a_file(desk: Desk, log: Callable[[], list[str]]) -> None:
     desk.at(DUE - 2 * HOUR)
+    assert log() == ["issue not ready warning 2024-05-25"]
     desk.at(DUE)
+    assert log() == ["slot decided info 2024-05-25 settle skipped no issue"]
     assert (desk.state(), desk.mails()) == ("skipped: no issue", {})
     assert [subject for subject, _ in desk.told()] == ["[Daily] 2024-05-25: no issue yet, due at 07:30"]
 
 
-def test_a_broken_file_mended_late(desk: Desk) -> None:
+def test_a_broken_file_mended_late(desk: Desk, log: Callable[[], list[str]]) -> None:
     path = desk.write("2024-05-25", "---\ntitle: T\ndate: 2024-05-25\n---\n\n## News\n\n### [A](notaurl)\n\nText.\n")
     desk.at(DUE)
     assert (desk.state(), desk.mails()) == ("held: errors", {})
@@ -158,9 +182,14 @@ def test_a_broken_file_mended_late(desk: Desk) -> None:
     assert subject == "[Daily] 2024-05-25: held, the issue has errors"
     assert "2024-05-25.md:8:" in text
     assert not (desk.folder / "public").exists()
+    assert log() == ["slot decided info 2024-05-25 settle held errors"]
     path.write_text(ISSUE.format(day="2024-05-25"))
     desk.at(DUE + 10 * MINUTE)
     assert (desk.state(), desk.mails()) == ("published", {"2024-05-25": 2})
+    assert log() == ["slot decided info 2024-05-25 publish", "edition sent info 2"]
+    desk.at(DUE + 11 * MINUTE)
+    assert log() == ["issue reported info 2024-05-25 2"]
+    assert [subject for subject, _ in desk.told()[1:]] == ["[Daily] 2024-05-25: sent to 2 of 2"]
 
 
 def test_a_draft_goes_out_when_it_is_none_any_more(desk: Desk) -> None:
@@ -173,17 +202,20 @@ def test_a_draft_goes_out_when_it_is_none_any_more(desk: Desk) -> None:
     assert desk.state() == "published"
 
 
-def test_a_machine_asleep_over_the_slot(desk: Desk) -> None:
+def test_a_machine_asleep_over_the_slot(desk: Desk, log: Callable[[], list[str]]) -> None:
     desk.write("2024-05-25")
     desk.at(DUE + 4 * HOUR)
+    assert log() == ["slot decided info 2024-05-25 settle held late"]
     assert (desk.state(), desk.mails()) == ("held: late", {})
     ((subject, text),) = desk.told()
     assert subject == "[Daily] 2024-05-25: held, it is too late"
     assert "4 h 00 min ago" in text
     assert text.endswith("newsletter publish 2024-05-25\n")
     desk.publish_by_hand("2024-05-25")
+    log()
     desk.at(DUE + 5 * HOUR)
     assert (desk.state(), desk.mails()) == ("published", {"2024-05-25": 2})
+    assert log() == ["slot decided info 2024-05-25 adopt", "issue reported info 2024-05-25 2"]
 
 
 def test_two_files_of_one_day_are_none_to_choose_from(desk: Desk) -> None:
