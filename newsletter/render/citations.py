@@ -59,8 +59,10 @@ def cite_work(appearances: Sequence[Appearance]) -> Citation:
 
 
 def cite_issue(issue: Issue, card: Card, url: str, publication: str, publisher: str) -> list[Citation]:
-    """Return the citation of an issue and then those of the papers in it."""
+    """Return the citation of an issue and then those of the papers in it; a publication's title is no person's name."""
     authors, others = parse_authors(issue.authors or (publisher,))
+    if not issue.authors and publisher == publication:
+        authors, others = (Name(literal=clean_line(publication)),), False
     own = Citation(
         key=f"issue-{card.slug}",
         title=clean_line(render_plain_title(card.title)),

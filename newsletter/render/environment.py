@@ -17,6 +17,7 @@ from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, Pref
 from jinja2.exceptions import TemplateNotFound, TemplateSyntaxError, UndefinedError
 
 from newsletter.errors import NewsletterError, UsageError
+from newsletter.render.mailboxes import show_mailbox
 from newsletter.render.translation import (
     SOURCE_LANGUAGE,
     choose_language,
@@ -96,7 +97,7 @@ def _build_environment(loader: BaseLoader, catalogues: tuple[Path, ...], languag
     translations = load_translations(language, catalogues)
     environment.policies |= {_LANGUAGE: language, _CATALOGUES: catalogues, "ext.i18n.trimmed": True}
     environment.install_gettext_translations(translations, newstyle=True)
-    environment.filters |= {"wrapped": wrap_text, "padded": pad_text, "columns": width_of}
+    environment.filters |= {"wrapped": wrap_text, "padded": pad_text, "columns": width_of, "mailbox": show_mailbox}
     environment.filters |= {"translated": translations.gettext, "grouped": partial(_group, translations)}
     built: Environment = environment
     return built

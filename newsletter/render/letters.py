@@ -20,6 +20,7 @@ from newsletter.model.notice import Letter, LetterKind, WriteLetter, Writing
 from newsletter.render.edition import INLINE_STYLES, finish_html, finish_text
 from newsletter.render.environment import in_language, language_of, render_template
 from newsletter.render.language import direction_of
+from newsletter.render.mailboxes import show_mailbox
 from newsletter.urls import confirm_url, preferences_url, unsubscribe_url
 
 NOTICE_STYLES = "notice/notice.css"
@@ -66,8 +67,8 @@ def _fill(writing: Writing, letter: Letter) -> Writing:
     """Put a reader's address and tokens where their marks are."""
     return replace(
         writing,
-        text=_put(writing.text, letter, letter.address),
-        html=_put(writing.html, letter, str(escape(letter.address))),
+        text=_put(writing.text, letter, show_mailbox(letter.address)),
+        html=_put(writing.html, letter, str(escape(show_mailbox(letter.address)))),
         headers={name: _put(value, letter, letter.address) for name, value in writing.headers.items()},
     )
 

@@ -157,6 +157,13 @@ def test_an_issue_is_cited_before_its_papers_and_notes_are_not() -> None:
     }
 
 
+def test_a_publication_without_an_editor_is_no_person() -> None:
+    own, *_ = cite_issue(ISSUE, CARD, "https://n.example/issues/2024-05-25/", "LLM Papers Daily", "LLM Papers Daily")
+    assert "author = {{LLM Papers Daily}}" in render_bibtex([own])
+    assert "AU  - LLM Papers Daily" in render_ris([own])
+    assert read_csl(render_csl([own]))[0]["author"] == [{"literal": "LLM Papers Daily"}]
+
+
 def test_authors_come_from_the_latest_issue_that_names_any() -> None:
     bare = replace(PAPER, authors=())
     both = cite_work([Appearance(CARD, ISSUE, bare), Appearance(CARD, ISSUE, PAPER)])
