@@ -41,12 +41,16 @@ def read_report(raw: bytes, ours: Ours | None = None, *, envelope_to: str = "", 
 
 
 def judge_mail(raw: bytes) -> tuple[str, Severity, Reason]:
-    """Return recipient, severity and reason of a mail's first finding; ("", none, undetermined) if it has none."""
+    """Return recipient, severity and reason of a mail's first finding; ("", none, undetermined) if it has none.
+
+    A corpus knows bounces that are hard or soft: a delay, which loses nothing and counts against nobody, is soft here.
+    """
     report = read_report(raw)
     if not report.findings:
         return "", Severity.NONE, Reason.UNDETERMINED
     first = report.findings[0]
-    return first.recipient, first.severity, first.reason
+    severity = Severity.SOFT if first.action is Action.DELAYED else first.severity
+    return first.recipient, severity, first.reason
 
 
 def _read_mail(mail: Part, ours: Ours | None, envelope_to: str, limits: Limits, forwarded: int) -> Report:

@@ -11,7 +11,7 @@ from newsletter.mail.reports.read import judge_mail, read_report
 from newsletter.model.bounce import Reason, Severity
 
 A = "reader@example.com"
-HARD, SOFT, NONE = Severity.HARD, Severity.SOFT, Severity.NONE
+HARD, SOFT = Severity.HARD, Severity.SOFT
 RETURNED = """
 Return-Path: <news@example.org>
 Received: from mx.example.net by mail; Sat, 25 May 2024 06:00:00 +0000
@@ -59,7 +59,7 @@ PLAIN = {
     "message-switch": (
         f"Your message to:\n  {A}\nhas been delayed.\nThis is just a warning, you do not need to take any action.\n",
         None,
-        NONE,
+        SOFT,
     ),
     "pmdf": (
         f"Your message cannot be delivered to the following recipients:\n\n  Recipient address: {A}\n"

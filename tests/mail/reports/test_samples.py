@@ -164,6 +164,7 @@ def test_a_warning_is_no_bounce(name: str) -> None:
     assert [(f.recipient, f.reason, f.severity, f.action) for f in report.findings] == [
         ("reader@example.com", WARNINGS[name], NONE, Action.DELAYED)
     ]
+    assert judge_mail(load(name)) == ("reader@example.com", SOFT, WARNINGS[name])
 
 
 @pytest.mark.parametrize("name", AUTO_REPLIES)
