@@ -31,6 +31,7 @@ from newsletter.store.backup import (
 )
 from newsletter.store.database import Database, open_database
 from newsletter.store.fences import last_known, load_ledger, open_ledger, reconcile_ledger
+from newsletter.store.operators import close_sessions
 
 NOT_SQLITE = (
     "The database is PostgreSQL's: make copies with pg_dump. After pg_restore, and before anything else, run "
@@ -120,6 +121,7 @@ def _reconcile(
         since = last_known(connection)
         days = _days_since(app, since, now) if restoration.everything else ()
         reconciled = reconcile_ledger(connection, mark, restoration, days, now)
+        close_sessions(connection)  # of who signed in before the copy was made, and may have signed out since
     kept = fence.epochs if fence else {}
     return since, reconciled, (fence is not None, FenceMark(restoration.life, kept)), mark.line
 

@@ -20,6 +20,7 @@ from newsletter.store.controls import resend_unknown
 from newsletter.store.deliveries import count_deliveries
 from newsletter.store.editions import load_edition
 from newsletter.store.fences import list_fenced
+from newsletter.store.operators import load_password_hash, load_session, open_session, save_password_hash
 from newsletter.store.subscribers import add_subscribers
 
 NOW = datetime.now(UTC).replace(microsecond=0)  # publishing reads the clock itself
@@ -144,10 +145,15 @@ def test_who_waited_when_the_copy_was_made_and_was_sent_since_is_unknown(house: 
     assert house.publish_and_count(TUESDAY) == 0
 
 
-def test_when_nothing_was_sent_since_nobody_is_doubted(house: House, take: Take) -> None:
+def test_when_nothing_was_sent_since_nobody_is_doubted_but_who_was_signed_in(house: House, take: Take) -> None:
     house.publish(TUESDAY)
+    with house.open() as app, app.database.transaction() as connection:
+        save_password_hash(connection, "$argon2id$", NOW)
+        open_session(connection, "a" * 64, "$argon2id$", NOW)
     done = take()()
     assert (done.reconciled.unknown, done.reconciled.fenced) == ({}, ())
+    with house.open() as app, app.database.read() as connection:
+        assert (load_password_hash(connection), load_session(connection, 1)) == ("$argon2id$", None)
     assert house.publish_and_count(WEDNESDAY) == 5
 
 

@@ -10,6 +10,7 @@ import pytest
 from newsletter.model.edition import PERSONAL_FIELDS
 from newsletter.model.problem import Problem, Severity
 from newsletter.store.operators import save_password_hash
+from newsletter.store.schema import bounces, deliveries, editions, slots
 from newsletter.web.admin.service import ADMIN_ACTIONS
 from newsletter.web.gate import Gate
 from newsletter.web.service import make_service
@@ -152,6 +153,22 @@ def test_an_issue_file_is_shown_as_it_is_now_with_its_problems(office: Town) -> 
     assert "issues/2024-05-26.md:12:5 error The link leads nowhere. Give it an address." in words
     assert "Subject: Tomorrow's papers" in words
     assert office.client.get("/admin/issues/2024-05-26/text").text == "Papers"
+
+
+def test_what_editors_readers_and_servers_write_is_text(office: Town) -> None:
+    bad = "<script>alert(1)</script>"
+    with office.database.transaction() as connection:
+        connection.execute(
+            editions.update().values(title=bad, control="paused", control_reason=bad, control_at=office.now)
+        )
+        connection.execute(deliveries.update().values(reply_text=bad))
+        connection.execute(bounces.update().values(diagnostic=bad, domain=bad))
+        connection.execute(slots.update().values(detail=bad))
+    places = ("", "/live?live=1", "/editions", "/editions/2024-05-25", "/schedule", "/bounces")
+    for place in places:
+        page = office.client.get(f"/admin{place}").text
+        assert bad not in page
+        assert "&lt;script&gt;" in page or "alert(1)" not in page
 
 
 @pytest.mark.parametrize("name", ["2024-05-27", "..%2F..%2Fetc%2Fpasswd", "x.md", "%2e%2e", "A", "a" * 81])
