@@ -20,6 +20,7 @@ from newsletter.mail.reports.dsn import SIGN
 from newsletter.mail.reports.fields import decode_words
 from newsletter.mail.reports.limits import LIMITS, SHOWN_LENGTH, Limits
 from newsletter.mail.reports.names import Ours, Places, find_arrivals, find_names
+from newsletter.mail.reports.notified import read_notification
 from newsletter.mail.reports.requests import is_request
 from newsletter.mail.reports.signs import is_bounce, is_daemon
 from newsletter.mail.reports.structure import Part, decode_part, parse_mail, walk_parts
@@ -41,14 +42,14 @@ def read_report(raw: bytes, ours: Ours | None = None, *, envelope_to: str = "", 
 
 
 def judge_mail(raw: bytes) -> tuple[str, Severity, Reason]:
-    """Return recipient, severity and reason of a mail's first finding; ("", none, undetermined) if it has none.
+    """Return recipient, severity and reason of the first that failed; ("", none, undetermined) if nothing is said.
 
     A corpus knows bounces that are hard or soft: a delay, which loses nothing and counts against nobody, is soft here.
     """
     report = read_report(raw)
     if not report.findings:
         return "", Severity.NONE, Reason.UNDETERMINED
-    first = report.findings[0]
+    first = next((found for found in report.findings if found.action is Action.FAILED), report.findings[0])
     severity = Severity.SOFT if first.action is Action.DELAYED else first.severity
     return first.recipient, severity, first.reason
 
@@ -77,6 +78,9 @@ def _read_kind(mail: Part, words: Words, ours: Ours | None, limits: Limits) -> R
     if feedback is not None:
         kind = ReportKind.COMPLAINT if feedback.is_complaint else ReportKind.FEEDBACK
         return Report(kind, feedback.findings, form="arf", feedback=feedback.kind)
+    notified = read_notification(words, limits)
+    if notified is not None:
+        return notified
     addressed = [a.lower() for value in find_arrivals(mail.fields) for a in find_addresses(value)]
     if is_request(mail.fields, addressed, ours.unsubscribe_address if ours else ""):
         return Report(ReportKind.UNSUBSCRIBE, (_describe(mail, Reason.UNSUBSCRIBE),), form="mailto")
