@@ -5,7 +5,7 @@ what comes by the webhook, signed, is read by `bounces.providers`.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from newsletter.mail.reports.addresses import find_address
@@ -79,7 +79,7 @@ def _make_complaint(one: Mapping[str, Any]) -> Finding:
     return Finding(Reason.COMPLAINT, Severity.NONE, Action.DELIVERED, recipient=address)
 
 
-def _list(event: Mapping[str, Any], name: str, limits: Limits) -> list[Mapping[str, Any]]:
+def _list(event: Mapping[str, Any], name: str, limits: Limits) -> Sequence[Mapping[str, Any]]:
     found = event.get(name)
     items: list[Any] = found if isinstance(found, list) else []
     return [one for one in items if isinstance(one, dict)][: limits.recipients]
