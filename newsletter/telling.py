@@ -1,13 +1,15 @@
 """Tells WebSub hubs what the last build of the site changed, and what earlier rounds couldn't tell."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from newsletter.config import Settings
 from newsletter.errors import NewsletterError
 from newsletter.hubs import ping_hubs
-from newsletter.site import load_pings, settle_pings
+from newsletter.model.ping import Ping
+from newsletter.site import load_pings, load_settled_pings, settle_pings
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +27,19 @@ def tell_hubs(settings: Settings) -> Callable[[], tuple[Untold, ...]]:
     What was told is crossed out, the rest is tried again in the next round. Nothing is lost when nobody waits: then
     hubs are told once more. That a hub isn't reached is no reason to fail.
     """
-    folder = settings.site.folder
-    pings = load_pings(folder, settings.site.hub)
+    return _tell(settings.site.folder, load_pings(settings.site.folder, settings.site.hub))
+
+
+def retell_hubs(settings: Settings) -> tuple[Untold, ...]:
+    """Tell the configured hubs what earlier rounds couldn't tell them, and return which ones weren't reached.
+
+    May be done at any time, by anybody: no hub is told of a feed that a build is only about to change. Raises
+    NewsletterError when a build takes too long.
+    """
+    return _tell(settings.site.folder, load_settled_pings(settings.site.folder, settings.site.hub))()
+
+
+def _tell(folder: Path, pings: Sequence[Ping]) -> Callable[[], tuple[Untold, ...]]:
     finish = ping_hubs(pings)
 
     def settle() -> tuple[Untold, ...]:

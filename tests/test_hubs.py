@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
@@ -12,11 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from newsletter.app import App
 from newsletter.config import Settings, Site
+from newsletter.delivery.brake import Brake
 from newsletter.hubs import Told, compose_ping, ping_hubs
 from newsletter.model.ping import Ping
+from newsletter.schedule.posts import Post
+from newsletter.schedule.ticks import TICKS
+from newsletter.site.files import lock_folder
 from newsletter.site.pings import HUBS_NAME, load_pings, note_pings
-from newsletter.telling import Untold, tell_hubs
+from newsletter.telling import Untold, retell_hubs, tell_hubs
 
 FEEDS = {"https://news.example/atom.xml": "v1", "https://news.example/feed.xml": "v1"}
 
@@ -172,6 +178,30 @@ def test_what_was_not_told_is_tried_again_in_the_next_round(tmp_path: Path) -> N
         assert tell_hubs(settings)() == ()
         assert sorted(server.taken) == sorted(FEEDS)
         assert not (tmp_path / HUBS_NAME).exists()
+
+
+def test_a_worker_tells_what_a_publish_could_not(tmp_path: Path) -> None:
+    tick = next(tick for tick in TICKS if tick.name == "hubs")
+    with hub(lambda number: 403 if number <= len(FEEDS) else 204) as server:
+        note_pings(tmp_path, [server.url], FEEDS)
+        post = Post(App(settings_for(tmp_path, server.url)), Brake())
+        for _ in range(3):
+            tick.run(post)
+        assert sorted(server.taken) == sorted(FEEDS)
+        assert len(server.asked) == 2 * len(FEEDS)
+
+
+def test_no_hub_is_told_of_a_feed_before_it_has_changed(tmp_path: Path) -> None:
+    with hub(lambda _: 204) as server, ThreadPoolExecutor(1) as pool:
+        settings = settings_for(tmp_path, server.url)
+        with lock_folder(tmp_path):
+            note_pings(tmp_path, [server.url], FEEDS)
+            told = pool.submit(retell_hubs, settings)
+            with pytest.raises(TimeoutError):
+                told.result(0.2)
+            assert server.asked == []
+        assert told.result(20) == ()
+        assert sorted(server.taken) == sorted(FEEDS)
 
 
 def test_a_feed_that_changed_while_it_was_told_is_told_again(tmp_path: Path) -> None:

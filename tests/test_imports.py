@@ -31,8 +31,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "operators": GROUND | {"operators", "mail", "store"},
     "logs": set(),
     "schedule": GROUND
-    | {"schedule", "logs", "app", "committing", "publishing", "notifying", "restoring", "rollups", "indexing"}
-    | {"issues", "store", "mail", "secret", "delivery", "audience", "bounces", "systemd"},
+    | {"schedule", "logs", "app", "committing", "publishing", "notifying", "restoring", "rollups", "telling"}
+    | {"indexing", "issues", "store", "mail", "secret", "delivery", "audience", "bounces", "systemd"},
     "systemd": set(),
     "hosting": {"config"},
     "site": GROUND | {"site", "issues", "render"},

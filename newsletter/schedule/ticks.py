@@ -29,6 +29,7 @@ from newsletter.store.marks import set_mark
 from newsletter.store.notices import forget_notices
 from newsletter.store.paces import forget_paces
 from newsletter.store.throttles import forget_throttles
+from newsletter.telling import retell_hubs
 
 KEPT: Final = timedelta(days=90)
 """How long it is kept what was told to whom, so that it isn't told twice."""
@@ -136,6 +137,12 @@ def _take_in_bounces(post: Post) -> None:
     raise_alarms(intake, settings.alerts.editor, settings.publication.language)
 
 
+def _tell_hubs(post: Post) -> None:
+    """Tell hubs what a publish couldn't; one that is away for long is no trouble that the editor could mend."""
+    for untold in retell_hubs(post.app.settings):
+        _log.warning("hub not told", hub=untold.hub, feeds=untold.feeds, error=untold.reason, publication=post.name)
+
+
 def _make_calls(post: Post) -> None:
     alerts = post.app.settings.alerts
     make_calls(post.app.database, alerts, post.owner, post.clock, fetch_url, is_dead_owner, lambda: post.brake.pulled)
@@ -152,5 +159,6 @@ TICKS: Final = (
     Tick("deliver", Role.WORKER, timedelta(seconds=5), lambda post: post.sender.deliver_due(), prompt=True),
     Tick("notices", Role.WORKER, timedelta(seconds=10), _send_notices, prompt=True),
     Tick("bounces", Role.WORKER, timedelta(minutes=1), _take_in_bounces),
+    Tick("hubs", Role.WORKER, timedelta(minutes=10), _tell_hubs),
     Tick("calls", Role.WORKER, timedelta(seconds=5), _make_calls, prompt=True),
 )

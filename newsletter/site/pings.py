@@ -40,6 +40,17 @@ def load_pings(folder: Path, hubs: Collection[str]) -> list[Ping]:
     return [ping for ping in parse_pings(read_own(folder, HUBS_NAME) or b"") if ping.hub in hubs]
 
 
+def load_settled_pings(folder: Path, hubs: Collection[str]) -> list[Ping]:
+    """Return what hubs are to be told of feeds that are in place; waits for a build that is under way.
+
+    Raises NewsletterError when that takes too long.
+    """
+    if not load_pings(folder, hubs):
+        return []
+    with lock_folder(folder):
+        return load_pings(folder, hubs)
+
+
 def note_pings(folder: Path, hubs: Collection[str], versions: Mapping[str, str]) -> None:
     """Note that these feeds are about to change; for the build that holds the folder. Other hubs' notes go."""
     if hubs and versions:
