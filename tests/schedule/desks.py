@@ -1,6 +1,6 @@
 """A publication's slots under simulated clocks, with a press that prints nothing and counts."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -121,6 +121,17 @@ class Office:
             return [line.subject for line in reversed(list_notices(connection))]
 
 
+def live_through(office: Office, days: Sequence[date]) -> None:
+    """Let two schedulers look shortly before each day's time and some time after, the one or the other first."""
+    for number, day in enumerate(days):
+        found = office.calendar.plan(SlotKey(EditionKind.ISSUE, day))
+        assert found is not None
+        for minutes in (-40, (number * 37) % 170):
+            office.now = found.due_at + timedelta(minutes=minutes)
+            for owner in ("one", "two") if number % 2 else ("two", "one"):
+                office.tick(owner)
+
+
 def broken(line: int = 3) -> Faulty:
     from newsletter.model.slot import Why
 
@@ -135,4 +146,4 @@ def due_days(slots: Mapping[str, Slot]) -> set[date]:
     return {slot.key.day for slot in slots.values() if slot.state is SlotState.PUBLISHED}
 
 
-__all__ = ["EDITOR", "Office", "an_edition", "broken", "due_days", "oops"]
+__all__ = ["EDITOR", "Office", "an_edition", "broken", "due_days", "live_through", "oops"]
