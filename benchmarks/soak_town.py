@@ -165,7 +165,7 @@ class Town:
             return Result(Phase.RCPT, Reply(550, "5.1.1", f"<{row.address}>: no such user here"))
         if not steady and self.chance.random() < self.put_off:
             self.numbers.deferred += 1
-            return Result(Phase.RCPT, Reply(451, "4.7.1", "greylisted, come back later"))
+            return Result(Phase.RCPT, Reply(450, "4.2.1", "the mailbox is busy, come back later"))
         key = (row.edition_id, row.address)
         self.taken[key] = self.taken.get(key, 0) + 1
         self.numbers.accepted += 1
