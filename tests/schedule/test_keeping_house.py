@@ -88,7 +88,7 @@ def test_copies_are_made_every_day_and_the_old_ones_let_go(filed: Desk) -> None:
     rules = desk.app.settings.backup
     assert kept[-rules.keep_daily :] == [EVE + number * DAY for number in range(63, 70)]
     assert rules.keep_daily < len(kept) <= rules.keep_daily + rules.keep_weekly + rules.keep_monthly
-    assert EVE + 69 * DAY - kept[0] > 40 * DAY
+    assert EVE + 69 * DAY - kept[0] > 30 * DAY
 
 
 def sent_and_put_back(desk: Desk, *, by_command: bool) -> Desk:
