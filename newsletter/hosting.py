@@ -69,7 +69,7 @@ WantedBy=multi-user.target
 """
 
 _WATCHED: Final = """\
-# Every half minute it says that its ticks go round; when it falls silent, it is started anew.
+# Every half minute it says that it is alive; when it falls silent, it is started anew.
 WatchdogSec=60"""
 _UNWATCHED: Final = (
     "# With [web] workers above 1 nobody can say for all of them that they are well: there is no watchdog."
