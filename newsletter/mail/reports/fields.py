@@ -12,7 +12,7 @@ from email.header import decode_header
 from newsletter.mail.reports.charset import decode_bytes, is_known_charset
 from newsletter.mail.reports.limits import VALUE_LENGTH
 
-_FIELD = re.compile(rb"([!-9;-~]{1,76})[ \t]*:[ \t]*(.*)", re.DOTALL)
+_FIELD = re.compile(r"([!-9;-~]{1,76})[ \t]*:[ \t]*([^\n]*(?:\n[ \t][^\n]*)*)(?:\n|\Z)")
 _FOLD = re.compile(r"[ \t]*\n[ \t]+")
 _WORD = re.compile(r"=\?[^?\s]{1,40}\?[bBqQ]\?[^?\n]*\?=")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -54,33 +54,24 @@ def parse_head(data: bytes, limit: int) -> tuple[Fields, bytes]:
         return Fields(), data[1:]
     end = data.find(b"\n\n", 0, _HEAD_SIZE)
     head, body = (data[:end], data[end + 2 :]) if end >= 0 else (data[:_HEAD_SIZE], data[_HEAD_SIZE:])
+    text = head.decode("latin-1")  # a letter for each byte: positions are the same
     pairs: list[tuple[str, str]] = []
     position = 0
-    for chunk in _split_fields(head):
-        found = _FIELD.match(chunk)
+    while position < len(text):
+        found = _FIELD.match(text, position)
         if found is None:
             return Fields(tuple(pairs)), data[position:]
-        position += len(chunk) + 1
+        position = found.end()
         if len(pairs) < limit:
-            pairs.append((found[1].decode("ascii").lower(), _unfold(found[2])))
+            pairs.append((found[1].lower(), _unfold(found[2][:VALUE_LENGTH])))
     return Fields(tuple(pairs)), body
 
 
-def _split_fields(head: bytes) -> Iterator[bytes]:
-    """Yield each field with its continuation lines."""
-    start = 0
-    while start < len(head):
-        end = head.find(b"\n", start)
-        while end >= 0 and head[end + 1 : end + 2] in (b" ", b"\t"):
-            end = head.find(b"\n", end + 1)
-        end = len(head) if end < 0 else end
-        yield head[start:end]
-        start = end + 1
-
-
-def _unfold(value: bytes) -> str:
-    text = decode_bytes(value[:VALUE_LENGTH])
-    return (_FOLD.sub(" ", text) if "\n" in text else text).strip()
+def _unfold(value: str) -> str:
+    """Return a value on one line, its letters read: until here each stands for a byte."""
+    if not value.isascii() or "\x1b" in value:
+        value = decode_bytes(value.encode("latin-1"))
+    return (_FOLD.sub(" ", value) if "\n" in value else value).strip()
 
 
 def decode_words(value: str) -> str:
