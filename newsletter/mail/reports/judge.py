@@ -157,19 +157,28 @@ def _find_reason(texts: Sequence[str], status: str, code: int, hint: Reason | No
     )
 
 
-@lru_cache(maxsize=32)
 def _find_telling(text: str) -> Reason | None:
-    return find_reason(_read(text), _TELLING, _TELLING_BOOK) if text else None
+    return _search_telling(_read(text)) if text else None
 
 
-@lru_cache(maxsize=32)
 def _find_vague(text: str) -> Reason | None:
-    return find_reason(_read(text), _VAGUE, _VAGUE_BOOK) if text else None
+    return _search_vague(_read(text)) if text else None
+
+
+@lru_cache(maxsize=256)
+def _search_telling(said: Said) -> Reason | None:
+    """Search a comparable text. Kept: a server says the same to many readers, but for their addresses."""
+    return find_reason(said, _TELLING, _TELLING_BOOK)
+
+
+@lru_cache(maxsize=256)
+def _search_vague(said: Said) -> Reason | None:
+    return find_reason(said, _VAGUE, _VAGUE_BOOK)
 
 
 @lru_cache(maxsize=16)
 def _read(text: str) -> Said:
-    """Make a text comparable. Kept, as what is found in it: what stands around is the same for all of a mail."""
+    """Make a text comparable. Kept: what stands around is the same for all of a mail."""
     return normalise(_drop_hosts(text))
 
 

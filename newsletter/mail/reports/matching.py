@@ -10,7 +10,7 @@ for those whose first word it has. All searches are for plain substrings: no tex
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from newsletter.model.bounce import Reason
 
@@ -34,10 +34,10 @@ Phrase = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A text made comparable, with the words in it."""
+    """A text made comparable, with the words in it, which the text determines."""
 
     text: str
-    words: frozenset[str]
+    words: frozenset[str] = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
