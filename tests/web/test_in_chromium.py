@@ -24,6 +24,9 @@ from tests.web.live import Server, publish_example, served
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+ABROAD = ["--disable-features=LocalNetworkAccessChecks"]
+"""A site out there may not frame one on this machine, as far as the browser goes; that isn't what is tried."""
+
 Scheme = Literal["light", "dark"]
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 READER, GUEST, LEAVER, ERASED = range(1, 5)
@@ -45,7 +48,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             pytest.fail(f"{reason}, and CI must look")
         pytest.skip(reason)
     folder = tmp_path_factory.mktemp("chromium")
-    web = f"access_log = false\n{ISSUES}[joining]\nmin_seconds = 0.0\n"
+    web = f'access_log = false\nembed_on = ["http://friend.example"]\n{ISSUES}[joining]\nmin_seconds = 0.0\n'
     publish_example(folder, web)
     now = datetime.now(UTC)
     with open_database(f"sqlite:///{folder / 'newsletter.db'}") as database, database.transaction() as connection:
@@ -219,6 +222,27 @@ async def test_joining_takes_no_mouse_and_no_script(server: Server) -> None:
     with open_database(f"sqlite:///{server.folder / 'newsletter.db'}") as database, database.read() as connection:
         asked = connection.exec_driver_sql("SELECT topics, cadence FROM requests WHERE address = 'keys@example.org'")
         assert tuple(asked.one()) == ("medical-llms", "weekly")
+
+
+@pytest.mark.parametrize(("site", "shown"), [("friend", True), ("stranger", False)])
+async def test_the_form_works_in_the_frames_of_our_other_sites_alone(server: Server, site: str, shown: bool) -> None:
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS, *ABROAD])
+        try:
+            page = await chromium.new_page(locale="en-GB")
+            frame = f'<!doctype html><iframe src="http://127.0.0.1:{server.port}/embed/join"></iframe>'
+            await page.route("http://*.example/", lambda route: route.fulfill(body=frame, content_type="text/html"))
+            await page.goto(f"http://{site}.example/")
+            form = page.frame_locator("iframe")
+            if shown:
+                await form.get_by_label("Your mail address").fill("framed.elsewhere@example.org")
+                await form.get_by_role("button", name="Subscribe").click()
+                await form.get_by_role("heading", name="Look into your mailbox").wait_for()
+            else:
+                assert await form.get_by_text("127.0.0.1").count()  # the browser's own page: it was refused
+            assert await form.locator("form").count() == 0
+        finally:
+            await chromium.close()
 
 
 FOCUSABLE = """() => [...document.querySelectorAll('a[href], input:not([type=hidden]), select, button')]
