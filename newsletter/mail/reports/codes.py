@@ -41,7 +41,7 @@ _BY_STATUS: dict[str, Reason] = {
     "4.1": Reason.NETWORK,
     "4.2": Reason.NETWORK,
     "4.3": Reason.SYSTEM,
-    "4.4": Reason.NETWORK,
+    "4.4": Reason.HOST_UNKNOWN,
     "4.5": Reason.SYSTEM,
     "4.6": Reason.LOOP,
     "4.7": Reason.EXPIRED,
@@ -163,9 +163,15 @@ def judge_status(status: str) -> Reason | None:
 
 
 def _adjust(reason: Reason | None, status: str) -> Reason | None:
-    """Return what a code means that says less when it is temporary: 4.3.2 is "busy", 5.3.2 "never"."""
+    """Return what a code means that says less when it is temporary.
+
+    4.3.2 is "busy" and 5.3.2 "never"; 5.4.4 is a domain without any host for mail (RFC 3463 section 3.5), 4.4.4 may be
+    a directory that doesn't answer.
+    """
     if reason is Reason.NO_MAIL_HOST and status.startswith("4"):
         return Reason.SYSTEM
+    if status == "4.4.4":
+        return Reason.NETWORK
     return reason
 
 

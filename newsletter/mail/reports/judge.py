@@ -25,6 +25,7 @@ from newsletter.model.bounce import Reason, Severity
 HARD = frozenset({Reason.USER_UNKNOWN, Reason.MOVED, Reason.HOST_UNKNOWN, Reason.NO_MAIL_HOST})
 
 _TELLING = (
+    unknown.NULL_MX,
     sender.RATE_LIMITED,
     mailbox.MAILBOX_FULL,
     sender.TOO_LARGE,
@@ -83,6 +84,7 @@ _DISABLED = make_phrases(
 )
 """What a carrier's servers explain before they quote a plain "user unknown"."""
 
+_REJECTED = make_phrases("recipient address rejected | recipient rejected | recipient refused | address rejected")
 _TRY_AGAIN = make_phrases("try again | temporar | deferred")
 
 
@@ -118,6 +120,8 @@ def judge(evidence: Evidence) -> Judgement:
     status = _choose_status(evidence.status, codes.find_status(first))
     reason = _find_reason(texts, status, code, evidence.hint)
     if reason is Reason.USER_UNKNOWN and not status.startswith("5.1.") and _was_filtered(texts):
+        reason = Reason.FILTERED
+    if reason is Reason.USER_UNKNOWN and status[2:4] == "7." and _is_only_rejected(texts):
         reason = Reason.FILTERED
     if reason is Reason.USER_UNKNOWN and any(has_phrase(_read(text), _DISABLED) for text in texts if "(s)" in text):
         reason = Reason.MAILBOX_DISABLED
@@ -188,6 +192,13 @@ def _choose_status(reported: str, said: str) -> str:
         return said or reported
     says_less = reported.endswith(".0.0") or (codes.is_vague(reported) and not codes.is_vague(said))
     return said if says_less else reported
+
+
+def _is_only_rejected(texts: Sequence[str]) -> bool:
+    """Return whether a recipient is called rejected, and no more: with a policy's status that says nothing of whether
+    it exists.
+    """
+    return not any(_find_telling(text) for text in texts) and any(has_phrase(_read(text), _REJECTED) for text in texts)
 
 
 def _was_filtered(texts: Sequence[str]) -> bool:

@@ -150,7 +150,8 @@ neznamy uzivatel | uzivatel neexistuje | schranka neexistuje | ismeretlen felhas
 受信者 … 存在しません | 用户不存在 | 用户 … 不存在 | 用户未找到 | 用户找不到 | 没有此用户 | 没有该用户 | 无此用户
 无该用户 | 收件人不存在 | 收件人 … 不存在 | 收件人地址 … 不存在 | 收件人邮箱不存在 | 找不到收件人 | 邮箱不存在
 邮箱 … 不存在 | 邮箱地址不存在 | 邮件地址不存在 | 地址不存在 | 账户不存在 | 帐号不存在 | 帐户不存在 | 用戶不存在
-使用者不存在 | 收件者不存在 | 수신자를 찾을 수 없 | 존재하지 않는 | no user here | no user with | no user by
+使用者不存在 | 收件者不存在 | 수신자를 찾을 수 없 | 존재하지 않는 | unknown local user | not in domino directory
+can not find account | cannot find account | can't find account | no user here | no user with | no user by
 no user found | no user named | no account here | no account by | no account with | no account found | user … unknown
 """,
 )
@@ -193,7 +194,7 @@ recipient's domain … not exist | destination domain … not exist | unknown do
 invalid domain
 bad domain | bad destination system | bad destination host | bad host name
 mail domain mentioned in email address is unknown | name or service not known | nodename nor servname | nxdomain
-the account or domain may not exist | all relevant mx records point to non-existent hosts
+x-unix; 68 | the account or domain may not exist | all relevant mx records point to non-existent hosts
 all host address lookups failed permanently | dns error: domain name not found
 dns error: dns server returned answer with no data | dns error: … nxdomain | dns error: … domain name not found
 dns domain … does not exist | dns.nonexistentdomain | dns lookup … no such domain | dns query … nonexistent
@@ -210,10 +211,13 @@ dominio inexistente | dominio … inesistente | dominio … nao existe | dominio
 """,
 )
 
+NULL_MX = make_rule(Reason.NO_MAIL_HOST, "nullmx | null mx | (null mx)")
+"""RFC 7505, whatever else is said of it."""
+
 NO_MAIL_HOST = make_rule(
     Reason.NO_MAIL_HOST,
     """
-does not accept mail (nullmx) | nullmx | null mx | domain does not accept mail | domain … does not accept mail
+domain does not accept mail | domain … does not accept mail
 domain … doesn't accept mail | host does not accept mail | host/domain does not accept mail
 server does not accept mail | server does not accept email | does not accept any mail
 mx or srv record indicated no smtp service | no host found for existing smtp connection

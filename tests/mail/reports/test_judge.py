@@ -35,6 +35,7 @@ def read(text: str, status: str = "", code: int = 0) -> Judgement:
         "宛先が見つかりません",
         "x-unix; 67",
         "550 spam@example.com: no such user",
+        "550 5.1.1 <x@example.com>: Recipient address rejected: gone",
         "host mx1.example.net[192.0.2.1] said: 550 5.1.1 Mailbox not found",
     ],
 )
@@ -118,6 +119,8 @@ def test_what_may_change_or_is_not_about_the_address_is_soft(text: str, reason: 
     [
         ("5.1.1", Reason.USER_UNKNOWN),
         ("5.1.2", Reason.HOST_UNKNOWN),
+        ("5.4.4", Reason.HOST_UNKNOWN),
+        ("4.4.4", Reason.NETWORK),
         ("5.1.6", Reason.MOVED),
         ("5.1.8", Reason.SENDER_REFUSED),
         ("5.2.1", Reason.MAILBOX_DISABLED),
