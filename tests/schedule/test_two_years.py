@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import takewhile
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -40,11 +41,14 @@ class Diary:
     sent: list[tuple[SlotKey, datetime]] = field(default_factory=list)
 
     def tick(self, now: datetime) -> None:
-        recent = {slot.key: slot for slot in self.slots.values() if slot.due_at >= now - BACKLOG}
+        newest_first = takewhile(lambda slot: slot.due_at >= now - BACKLOG, reversed(self.slots.values()))
+        recent = {slot.key: slot for slot in newest_first}
         changes = decide_plan(self.calendar, recent.values(), now, self.planned_until)
         self.planned_until = now
         for new in (*changes.new, *changes.moved):
             self.slots[new.key] = recent[new.key] = Slot(new, SlotState.DUE)
+        if changes.new or changes.moved:
+            self.slots = dict(sorted(self.slots.items(), key=lambda item: item[1].due_at))
         for slot in recent.values():
             self.decide(slot, now)
 
