@@ -67,7 +67,7 @@ _NOT_RECIPIENT = re.compile(
     r"|\bprogram at\b|\bserver at\b)",
     re.IGNORECASE,
 )
-_MESSAGE_ID = re.compile(r"\b(?:message|msg)[- ]?id[^\n@]{0,40}<?[^\s<>@]{1,200}@[^\s<>]{1,200}", re.IGNORECASE)
+_MESSAGE_ID = re.compile(r"\b(?:message|msg)[- ]?id[ \t:=<\[\"']{0,12}[^\s<>@]{1,200}@[^\s<>]{1,200}", re.IGNORECASE)
 _ALIAS = re.compile(rf"\((?:generated|expanded) from:?[ \t]*<?{_A}", re.IGNORECASE)
 _MAX_LINES = 400
 _MAX_LINE = 600
