@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from newsletter.app import App
 from newsletter.bounces.listener import listen, make_recipient_check
 from newsletter.daemon import Job, run_every
-from newsletter.errors import NewsletterError, NotFoundError
+from newsletter.errors import NewsletterError
 from newsletter.indexing import update_index
 from newsletter.issues.folder import show_path
 from newsletter.notifying import send_notices
@@ -133,12 +133,9 @@ def _make_intake_jobs(app: App) -> list[Job]:
     return [answer_the_door] if rules.listen else []
 
 
-def sketch_issue(app: App, name: str) -> Sketch | None:
-    """Return an issue file as it is now, by its date or slug; None if there is none."""
-    try:
-        draft = load_draft(app, name)
-    except NotFoundError:
-        return None
+def sketch_issue(app: App, name: str) -> Sketch:
+    """Return an issue file as it is now, by its date or slug. Raises NotFoundError."""
+    draft = load_draft(app, name)
     issue, edition = draft.issue, draft.edition
     title = issue.title if issue else draft.path.name
     subject, html, text = (edition.subject, edition.html, edition.text) if edition else ("", "", "")

@@ -11,6 +11,7 @@ from starlette.types import Scope
 from newsletter.audience.reception import Reception
 from newsletter.bounces.intake import Desk
 from newsletter.config import Settings
+from newsletter.errors import NotFoundError
 from newsletter.model.consent import Origin
 from newsletter.model.problem import Problem
 from newsletter.render.environment import catalogues_of, in_language
@@ -35,9 +36,9 @@ class Sketch:
     problems: Sequence[Problem]
 
 
-def sketch_nothing(_name: str) -> Sketch | None:
+def sketch_nothing(name: str) -> Sketch:
     """Stand in where there are no issue files."""
-    return None
+    raise NotFoundError(f"There is no issue {name}.")
 
 
 def fetch_nothing(_url: str) -> bytes:
@@ -50,7 +51,7 @@ class House:
     """What every action stands on, the same one for as long as the server lives. `ring` says that a notice waits.
 
     `intake` takes in what mail providers tell, if any may; `fetch` gets what is at an address of theirs, and raises
-    OSError. `sketch` reads and renders the issue file of a date or slug; None if there is none.
+    OSError. `sketch` reads and renders the issue file of a date or slug, or raises NotFoundError.
     """
 
     settings: Settings
@@ -61,7 +62,7 @@ class House:
     clock: Callable[[], datetime]
     intake: Desk | None = None
     fetch: Callable[[str], bytes] = fetch_nothing
-    sketch: Callable[[str], Sketch | None] = sketch_nothing
+    sketch: Callable[[str], Sketch] = sketch_nothing
 
     @cached_property
     def root(self) -> str:

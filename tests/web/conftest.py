@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import brotli
@@ -22,6 +23,7 @@ from newsletter.config import Bounces, Joining, Publication, Settings, Site, Web
 from newsletter.mail.reports.read import Ours
 from newsletter.mail.token import Purpose, make_token
 from newsletter.model.subscriber import NewSubscriber, Subscriber
+from newsletter.operators import passwords
 from newsletter.render.environment import load_environment
 from newsletter.render.letters import make_letter_writer
 from newsletter.site import make_frame
@@ -31,6 +33,7 @@ from newsletter.store.subscribers import add_subscriber
 from newsletter.web.gate import Gate
 from newsletter.web.service import Service, make_service
 from newsletter.web.visit import House
+from tests.web.scenery import CHEAP
 
 KEY = b"k" * 64
 BASE = "https://news.example"
@@ -38,6 +41,12 @@ DOMAIN = "bounces.news.example"
 NOW = datetime(2024, 5, 25, 8, tzinfo=UTC)
 TOPICS = {"medical-llms": "Medical LLMs", "llms-agents": "LLMs agents"}
 FEED = b"<rss>" + b"news " * 400 + b"</rss>"
+
+
+@cache
+def share_environment() -> Environment:
+    """The built-in templates, compiled once for all towns."""
+    return load_environment()
 
 
 @dataclass
@@ -53,7 +62,7 @@ class Town:
     fetched: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        environment = load_environment()
+        environment = share_environment()
         self.reception = Reception(
             (KEY,), self.settings.joining, make_letter_writer(self.settings, environment), Offer(TOPICS, ("en", "de"))
         )
@@ -128,6 +137,12 @@ class Town:
 
 
 MakeTown = Callable[..., Town]
+
+
+@pytest.fixture
+def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have passwords hashed in a millisecond; what a real hash takes is tested where they are."""
+    monkeypatch.setattr(passwords, "_hasher", lambda: CHEAP)
 
 
 @pytest.fixture

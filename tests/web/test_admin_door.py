@@ -21,6 +21,9 @@ PLACES = [pattern.replace("{slug}", "2024-05-25") for pattern in ADMIN_ACTIONS]
 COOKIE = "__Secure-newsletter-admin"
 
 
+pytestmark = pytest.mark.usefixtures("cheap_hashes")
+
+
 @pytest.fixture
 def guarded(town: Town) -> Town:
     """A town with a password."""
@@ -112,6 +115,19 @@ def test_a_password_from_another_site_is_not_even_looked_at(guarded: Town, origi
     answer = guarded.client.post("/admin/sign-in", data=data, headers=origin)
     assert answer.status_code == 403
     assert "set-cookie" not in answer.headers
+
+
+def test_a_proxy_that_leaves_the_port_out_of_the_host_is_no_stranger(make_town: MakeTown) -> None:
+    town = make_town(url="https://news.example:8443")
+    with town.database.transaction() as connection:
+        save_password_hash(connection, hash_cheaply(), town.now)
+    cookie, token = open_pass(town.database, KEY, town.now)
+    town.client.cookies.set(COOKIE, cookie)
+    for origin, status in (("https://news.example:8443", 303), ("https://news.example:9999", 403)):
+        headers = {"origin": origin, "host": "news.example"}
+        assert town.client.post("/admin/sign-out", data={"token": token}, headers=headers).status_code == status
+        cookie, token = open_pass(town.database, KEY, town.now)
+        town.client.cookies.set(COOKIE, cookie)
 
 
 def test_who_tries_too_often_is_refused_right_or_wrong_and_others_are_not(guarded: Town) -> None:

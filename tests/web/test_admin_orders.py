@@ -127,3 +127,11 @@ def test_without_its_token_from_elsewhere_or_by_a_stranger_an_order_is_none(offi
     assert stranger.post(PLACE, data=signed, headers={"origin": BASE}).status_code == 303
     assert client.get(f"{PLACE}?do={do}&token={office.token}&everybody=1").status_code == 200
     assert (office.audit(), office.state()) == (before, ControlState.RUNNING)
+
+
+def test_who_was_signed_out_meanwhile_is_told_that_nothing_was_done(office: Office) -> None:
+    office.town.wait(hours=2)
+    place = office.press("pause")
+    assert place == "/admin/sign-in?ended=1"
+    assert "You were signed out meanwhile, so nothing was done." in office.see(str(place))
+    assert office.state() is ControlState.RUNNING

@@ -1,7 +1,6 @@
 """What the admin pages show, and that looking changes nothing."""
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from html import unescape
 
@@ -14,7 +13,7 @@ from newsletter.store.schema import bounces, deliveries, editions, slots
 from newsletter.web.admin.service import ADMIN_ACTIONS
 from newsletter.web.gate import Gate
 from newsletter.web.service import make_service
-from newsletter.web.visit import Sketch
+from newsletter.web.visit import Sketch, sketch_nothing
 from tests.web.conftest import KEY, MakeTown, Town
 from tests.web.scenery import MAIL, furnish, hash_cheaply, open_pass
 from tests.web.test_admin_door import COOKIE
@@ -42,8 +41,7 @@ SKETCH = Sketch(
 
 def enter(town: Town) -> Town:
     """Sign in; issue files are as SKETCH says."""
-    names: Callable[[str], Sketch | None] = {"2024-05-26": SKETCH}.get
-    house = replace(town.house, sketch=names)
+    house = replace(town.house, sketch=lambda name: SKETCH if name == "2024-05-26" else sketch_nothing(name))
     town.service = make_service(house, Gate(town.settings, town.lines.append))
     town.client = town.visitor("192.0.2.1")
     cookie, _ = open_pass(town.database, KEY, town.now)
@@ -175,6 +173,13 @@ def test_what_editors_readers_and_servers_write_is_text(office: Town) -> None:
 def test_no_other_name_leads_to_a_file(office: Town, name: str) -> None:
     for end in ("", "/mail", "/text"):
         assert office.client.get(f"/admin/issues/{name}{end}").status_code == 404
+
+
+def test_a_day_without_a_file_says_so(office: Town) -> None:
+    answer = office.client.get("/admin/issues/2024-05-27")
+    assert answer.status_code == 404
+    assert "There is no issue 2024-05-27." in answer.text
+    assert "Sign out" in answer.text
 
 
 @pytest.mark.parametrize("place", ["/admin/editions/2024-05-01", "/admin/editions/x/mail", "/admin/editions/x/text"])

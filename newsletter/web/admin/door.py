@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
 from starlette.responses import Response
@@ -61,8 +61,8 @@ def admit(act: Act) -> Callable[[Visit], Response]:
 def _do(act: Act, visit: Visit, shown: Pass) -> Response:
     try:
         return act(visit, shown)
-    except NotFoundError:
-        return show_problem(visit, HTTPStatus.NOT_FOUND)
+    except NotFoundError as error:
+        return refuse(visit, shown, str(error), HTTPStatus.NOT_FOUND)
     except StoreError:
         raise
     except NewsletterError as error:
@@ -73,7 +73,7 @@ def _do(act: Act, visit: Visit, shown: Pass) -> Response:
 
 def refuse(visit: Visit, shown: Pass | None, text: str, status: int = HTTPStatus.FORBIDDEN) -> Response:
     """Say why something was not done."""
-    return show_admin(visit, shown, "refused.html", status=status, text=text)
+    return show_admin(visit, shown, "refused.html", status=status, code=int(status), text=text)
 
 
 def show_admin(
@@ -103,16 +103,18 @@ def admin_address(visit: Visit) -> str:
 
 
 def sign_in_address(visit: Visit) -> str:
-    """Return where to sign in; from there it goes on to what was asked for, if that only shows something."""
-    place = "" if visit.method == "POST" or LIVE in visit.query else f"?to={quote(visit.path)}"
-    return f"{admin_address(visit)}/sign-in{place}"
+    """Return where to sign in; from there it goes on to what was asked for. Who ordered something is told why not."""
+    place = "" if LIVE in visit.query else f"?to={quote(visit.path)}"
+    return f"{admin_address(visit)}/sign-in{'?ended=1' if visit.method == 'POST' else place}"
 
 
 def comes_from_us(visit: Visit) -> bool:
     """Return whether the browser says that a form was sent from a page of ours."""
     host = visit.headers.get("host", "")
     schemes = ("https",) if _is_secure(visit) else ("https", "http")
-    ours = [f"{scheme}://{host}" for scheme in schemes]
+    public = urlsplit(visit.house.settings.publication.url)
+    # A proxy may have left the port out of the Host header.
+    ours = [*(f"{scheme}://{host}" for scheme in schemes), f"{public.scheme}://{public.netloc}"]
     return is_same_site(visit.headers.get("origin", ""), visit.headers.get("sec-fetch-site", ""), ours)
 
 

@@ -53,7 +53,6 @@ def show_issue_text(visit: Visit, shown: Pass) -> Response:  # noqa: ARG001 - sa
 
 
 def _load(visit: Visit) -> Sketch:
-    sketch = visit.house.sketch(visit.slug) if _NAME.fullmatch(visit.slug) else None
-    if sketch is None:
-        raise NotFoundError(f"There is no issue {visit.slug}.")
-    return sketch
+    if not _NAME.fullmatch(visit.slug):
+        raise NotFoundError("There is no such issue.")
+    return visit.house.sketch(visit.slug)

@@ -20,6 +20,7 @@ from newsletter.web.pages import redirect, show_problem
 from newsletter.web.visit import Visit
 
 _RETRY_SECONDS: Final = "60"
+_ENDED: Final = "You were signed out meanwhile, so nothing was done. Sign in, and press it again."
 _ANSWERS: Final = {
     Refusal.WRONG: (HTTPStatus.FORBIDDEN, "This is not the password."),
     Refusal.THROTTLED: (HTTPStatus.TOO_MANY_REQUESTS, "Too many tries. Wait a minute, then try again."),
@@ -34,7 +35,7 @@ def show_sign_in(visit: Visit) -> Response:
         return show_problem(visit, HTTPStatus.NOT_FOUND)
     if load_pass(house.database, house.reception.keys, read_cookie(visit), visit.now):
         return redirect(_choose_place(visit, visit.query["to"]))
-    return _show(visit, "")
+    return _show(visit, _ENDED if visit.query["ended"] else "")
 
 
 def take_sign_in(visit: Visit) -> Response:
