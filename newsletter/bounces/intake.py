@@ -21,14 +21,14 @@ from newsletter.bounces.policy import Judgement, judge_finding, judge_report
 from newsletter.mail.address import fold_address
 from newsletter.mail.reports.judge import Evidence, judge
 from newsletter.mail.reports.read import Ours, read_report
-from newsletter.model.bounce import Finding, Report, ReportKind
+from newsletter.model.bounce import Finding, Named, NamedBy, Report, ReportKind
 from newsletter.model.consent import Consent, ConsentEvent, Origin
 from newsletter.model.subscriber import Subscriber, SuppressionReason
 from newsletter.model.verdict import Event, Past, Verdict, Way
 from newsletter.store import bounces as store
 from newsletter.store.consents import record_consent, record_consents
 from newsletter.store.database import Connection, Database
-from newsletter.store.notices import fail_notice, find_letter_address, write_notice
+from newsletter.store.notices import fail_notice, find_letter_address, find_return, write_notice
 from newsletter.store.returns import (
     Arrival,
     NewBounce,
@@ -86,7 +86,7 @@ def take_mails(desk: Desk, mails: Sequence[Incoming]) -> list[Taken]:
     """Take mails in, all in one transaction; raises StoreError, and none is taken then."""
     read = [_read(mail, desk.ours) for mail in mails]
     with desk.database.transaction() as connection:
-        return _take(connection, desk, read, desk.clock())
+        return _take(connection, desk, [_name_by_letter(connection, one) for one in read], desk.clock())
 
 
 def take_events(desk: Desk, events: Sequence[Event]) -> list[Taken]:
@@ -134,6 +134,16 @@ def _read(mail: Incoming, ours: Ours) -> _Read:
     report = read_report(mail.raw, ours, envelope_to=mail.envelope_to)
     arrival = Arrival(sha256(mail.raw).hexdigest(), report, mail.way, len(mail.raw))
     return _Read(arrival, report.named.subscriber_id if report.named else 0, mail.raw)
+
+
+def _name_by_letter(connection: Connection, read: _Read) -> _Read:
+    """Return a mail with the reader whom a warning or a probe is to, where only the letter's number is left of it."""
+    report = read.arrival.report
+    found = find_return(connection, report.notice) if report.notice else None
+    if found is None:
+        return read
+    named = replace(report, names=(Named(*found, NamedBy.MESSAGE_ID),))
+    return replace(read, arrival=replace(read.arrival, report=named), number=found[0])
 
 
 def _name(connection: Connection, event: Event) -> _Read:

@@ -113,6 +113,14 @@ def find_letter_address(connection: Connection, notice_id: int) -> str | None:
     return connection.execute(select(notices.c.address).where(letter)).scalar_one_or_none()
 
 
+def find_return(connection: Connection, notice_id: int) -> tuple[int, int] | None:
+    """Return reader and number that a notice's return address names, if what comes back counts against him."""
+    columns = select(notices.c.subscriber_id, notices.c.return_number)
+    counts = and_(notices.c.subscriber_id.is_not(None), notices.c.return_number.is_not(None))
+    row = connection.execute(columns.where(notices.c.id == notice_id, counts)).one_or_none()
+    return None if row is None else (row.subscriber_id, row.return_number)
+
+
 def cancel_notices(connection: Connection, subscriber_id: int, address: str) -> int:
     """Delete a reader's notices that wait, so that they aren't sent; return how many."""
     statement = delete(notices).where(_QUEUED, _of(subscriber_id, address))

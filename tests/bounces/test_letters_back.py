@@ -10,7 +10,7 @@ from newsletter.mail.verp import make_notice_sender
 from newsletter.model.bounce import ReportKind
 from newsletter.model.notice import NewNotice, NoticeSettlement, NoticeState
 from newsletter.model.subscriber import NewSubscriber, SubscriberState
-from newsletter.model.verdict import Way
+from newsletter.model.verdict import Verdict, Way
 from newsletter.store.notices import claim_notices, list_notices, settle_notices, write_notice
 from newsletter.store.subscribers import add_subscriber
 from tests.bounces.conftest import DOMAIN, FULL, GONE, KEY, Office, bounce
@@ -77,6 +77,19 @@ def test_the_returned_message_id_names_a_letter(office: Office, field: str) -> N
     mail = back(GONE, to="someone@example.org").raw.replace(b"--b1--\r\n", returned.encode())
     take_mails(office.desk, [Incoming(mail, Way.PIPE)])
     assert letter_of(office)[0] is NoticeState.FAILED
+
+
+def test_a_probe_counts_though_only_its_message_id_came_back(office: Office) -> None:
+    reader = office.reader()
+    with office.database.transaction() as connection:
+        write_notice(connection, office.desk.letters.probe(reader, office.now), office.now)
+    token = make_token(KEY, Purpose.NOTICE, 1, 0)
+    raw = back(FULL, to="someone@example.org").raw
+    raw = raw.replace(b"Subject:", f"References: <{token}@example.org>\r\nSubject:".encode(), 1)
+    (taken,) = take_mails(office.desk, [Incoming(raw, Way.PIPE)])
+    assert taken.judgement is not None
+    assert taken.judgement.verdict is Verdict.SUSPEND
+    assert office.reader().state is SubscriberState.SUSPENDED
 
 
 @pytest.mark.parametrize(
