@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from newsletter.errors import UsageError
+from newsletter.model.throttle import Limit
 from newsletter.operators.passwords import BusyError, hash_password, is_outdated, verify_password
 from newsletter.operators.policy import (
     FOR_ALL,
@@ -32,7 +33,7 @@ from newsletter.store.operators import (
     renew_password_hash,
     save_password_hash,
 )
-from newsletter.store.throttles import take_token
+from newsletter.store.throttles import has_token, take_token
 
 _logger = logging.getLogger(__name__)
 
@@ -75,11 +76,14 @@ def sign_in(
 
     `bucket` stands for the client. Each try is counted, and kept, before the password is looked at.
     """
-    with database.transaction() as connection:
+    with database.read() as connection:
         password_hash = load_password_hash(connection)
-        if password_hash is None:
-            return None
-        may_try = take_token(connection, bucket, now, PER_CLIENT) and take_token(connection, "admin:all", now, FOR_ALL)
+        may_try = all(has_token(connection, key, now, limit) for key, limit in _list_limits(bucket))
+    if password_hash is None:
+        return None
+    if may_try:  # so who tries ever so often makes nobody wait who has something to write
+        with database.transaction() as connection:
+            may_try = all(take_token(connection, key, now, limit) for key, limit in _list_limits(bucket))
     if not may_try:
         _logger.warning("Too many tries to sign in to the admin pages; more are refused for a while")
         return Refusal.THROTTLED
@@ -91,6 +95,10 @@ def sign_in(
         _logger.warning("Somebody tried to sign in to the admin pages with a wrong password")
         return Refusal.WRONG
     return _open(database, keys, password, password_hash, now)
+
+
+def _list_limits(bucket: str) -> tuple[tuple[str, Limit], ...]:
+    return ((bucket, PER_CLIENT), ("admin:all", FOR_ALL))
 
 
 def load_pass(database: Database, keys: Sequence[bytes], cookie: str, now: datetime) -> Pass | None:

@@ -127,6 +127,14 @@ def test_a_client_may_try_a_few_times_and_even_the_right_password_waits_then(dat
     assert isinstance(enter(database, now=NOW + PER_CLIENT.interval), SignedIn)
 
 
+def test_who_is_over_the_limit_waits_for_no_writer_and_makes_none_wait(database: Database) -> None:
+    keep(database)
+    for _ in range(PER_CLIENT.burst):
+        enter(database, "wrong horse battery staple")
+    with database.transaction():  # the write lock is taken
+        assert enter(database) is Refusal.THROTTLED
+
+
 def test_all_clients_together_may_try_so_often(database: Database) -> None:
     keep(database)
     tries = [enter(database, "wrong horse battery staple", str(number)) for number in range(FOR_ALL.burst + 1)]

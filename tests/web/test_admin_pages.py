@@ -5,7 +5,9 @@ from dataclasses import replace
 from html import unescape
 
 import pytest
+from starlette.testclient import TestClient
 
+from newsletter.errors import NewsletterError
 from newsletter.model.edition import PERSONAL_FIELDS
 from newsletter.model.problem import Problem, Severity
 from newsletter.store.operators import save_password_hash
@@ -14,7 +16,7 @@ from newsletter.web.admin.service import ADMIN_ACTIONS
 from newsletter.web.gate import Gate
 from newsletter.web.service import make_service
 from newsletter.web.visit import Sketch, sketch_nothing
-from tests.web.conftest import KEY, MakeTown, Town
+from tests.web.conftest import BASE, KEY, MakeTown, Town
 from tests.web.scenery import MAIL, furnish, hash_cheaply, open_pass
 from tests.web.test_admin_door import COOKIE
 from tests.web.test_safe_methods import dump
@@ -173,6 +175,17 @@ def test_what_editors_readers_and_servers_write_is_text(office: Town) -> None:
 def test_no_other_name_leads_to_a_file(office: Town, name: str) -> None:
     for end in ("", "/mail", "/text"):
         assert office.client.get(f"/admin/issues/{name}{end}").status_code == 404
+
+
+def test_an_issue_that_cannot_be_looked_at_says_why(office: Town) -> None:
+    def fail(name: str) -> Sketch:
+        raise NewsletterError("email/issue.html:3: this is not a valid template.")
+
+    house = replace(office.house, sketch=fail)
+    client = TestClient(make_service(house, Gate(office.settings)).app, BASE, cookies=office.client.cookies)
+    answer = client.get("/admin/issues/2024-05-26")
+    assert answer.status_code == 500
+    assert "email/issue.html:3: this is not a valid template." in answer.text
 
 
 def test_a_day_without_a_file_says_so(office: Town) -> None:

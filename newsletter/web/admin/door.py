@@ -66,9 +66,8 @@ def _do(act: Act, visit: Visit, shown: Pass) -> Response:
     except StoreError:
         raise
     except NewsletterError as error:
-        if visit.method != "POST":
-            raise
-        return refuse(visit, shown, str(error), HTTPStatus.CONFLICT)
+        status = HTTPStatus.CONFLICT if visit.method == "POST" else HTTPStatus.INTERNAL_SERVER_ERROR
+        return refuse(visit, shown, str(error), status)
 
 
 def refuse(visit: Visit, shown: Pass | None, text: str, status: int = HTTPStatus.FORBIDDEN) -> Response:
