@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 
+from benchmarks.crash_slots import load_templates
 from newsletter.app import App
 from newsletter.audience.confirming import confirm
 from newsletter.audience.joining import ask_to_join
@@ -98,7 +99,9 @@ class Town:
     def post(self) -> Post:
         """Return the scheduler and worker."""
         if self._post is None:
-            self._post = Post(App(self._settings()), Brake(), lambda: self.now)
+            app = App(self._settings())
+            app.__dict__["environment"] = load_templates()
+            self._post = Post(app, Brake(), lambda: self.now)
             self._post.sender.send = self._send
         return self._post
 

@@ -24,6 +24,7 @@ from newsletter.store.editions import load_edition
 from newsletter.store.schema import subscribers
 from newsletter.store.subscribers import add_subscriber, join_topics
 from newsletter.store.variants import load_variant
+from tests.compiled import load_templates
 
 SECTIONS = ("Agents", "Evaluations", "Safety")
 REASON = "This is why one may want to read number"
@@ -50,6 +51,8 @@ class Press:
         self.folder = folder
         self.app = App(Settings.model_validate({**self._settings(), **settings}))
         self.app.__dict__["database"] = database
+        if self.app.settings.templates.folder is None:
+            self.app.__dict__["environment"] = load_templates()
 
     def _settings(self) -> dict[str, object]:
         names = {"issues": "issues", "site": "public", "outbox": "outbox"}

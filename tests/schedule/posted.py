@@ -28,6 +28,7 @@ from newsletter.schedule.ticks import TICKS, run_tick
 from newsletter.store.schema import notices
 from newsletter.store.slots import load_slots
 from newsletter.store.subscribers import add_subscribers
+from tests.compiled import load_templates
 
 EVE = datetime(2024, 5, 24, 12, tzinfo=UTC)  # a Friday
 DUE = datetime(2024, 5, 25, 5, 30, tzinfo=UTC)
@@ -60,6 +61,7 @@ class Desk:
             site=Site(folder=folder / "public"),
         )
         self.app = App(settings)
+        self.app.__dict__["environment"] = load_templates()
         self.post = Post(self.app, Brake(), lambda: self.now)
 
     def write(self, day: str, text: str = ISSUE, name: str = "") -> Path:
