@@ -9,7 +9,7 @@ from functools import lru_cache
 from threading import Lock
 
 from newsletter.delivery.desk import Compose
-from newsletter.delivery.exchange import Prepared, compose_commands
+from newsletter.delivery.exchange import Prepared, compose_commands, compose_dsn_options
 from newsletter.delivery.lanes import Mail
 from newsletter.mail.dkim import SigningFrame, SigningKeys, prepare_signing, sign_pieces
 from newsletter.mail.message import Frame, compose_personal, compose_pieces, encode_edition
@@ -60,8 +60,12 @@ def make_compose(
         ids = {"edition_id": delivery.edition_id, "subscriber_id": delivery.subscriber_id}
         personal = compose_personal(key, **ids, address=delivery.address, name=delivery.name)
         pieces = sign_pieces(signing, personal) if signing else compose_pieces(frame, personal)
-        sender = name_envelope_sender(personal.bounce.decode(), frame.bounce_domain)
-        options = "" if delivery.address.isascii() else "SMTPUTF8"
-        return Prepared(delivery, compose_commands(sender, delivery.address, options), pieces)
+        token, address = personal.bounce.decode(), delivery.address
+        sender = name_envelope_sender(token, frame.bounce_domain)
+        options = "" if address.isascii() else "SMTPUTF8"
+        mail_dsn, rcpt_dsn = compose_dsn_options(token, address)
+        plain = compose_commands(sender, address, options)
+        reported = compose_commands(sender, address, f"{options} {mail_dsn}".lstrip(), rcpt_dsn)
+        return Prepared(delivery, plain, pieces, reported)
 
     return compose

@@ -55,7 +55,8 @@ class Tally:
 class Desk:
     """What a run works with. `jitter` returns a factor of about 1; `drain` is how long a stop waits for answers.
 
-    `meters` know how fast mail may go, by the rules of `pace`.
+    `meters` know how fast mail may go, by the rules of `pace`. `is_overtaken` says whether another edition should have
+    the wire as soon as here everybody only waits for his domain's turn; called in a thread.
     """
 
     ledger: Ledger
@@ -67,3 +68,4 @@ class Desk:
     on_progress: Callable[[Tally], None]
     meters: Meters
     pace: config.Pace = field(default_factory=config.Pace)
+    is_overtaken: Callable[[], bool] = lambda: False

@@ -21,10 +21,10 @@ from newsletter.delivery.desk import PHASES, Desk, Tally
 from newsletter.delivery.exchange import Prepared, Result
 from newsletter.delivery.gate import Gate, Return
 from newsletter.delivery.lanes import Lane, Mail
-from newsletter.delivery.policy import Fault, Phase, decide_outcome, decide_settlement, describe_fault
+from newsletter.delivery.policy import Fault, Phase, decide_outcome, decide_settlement, describe_fault, was_tried
 from newsletter.delivery.stages import Halt, NextStage, Stages
 from newsletter.errors import StoreError, TransportError
-from newsletter.model.control import Control
+from newsletter.model.control import Control, Stage
 from newsletter.model.delivery import Accepted, Deferred, Delivery, DeliveryState, Outcome, Refused, Reply
 
 BOOKS_INTERVAL: Final = 0.25
@@ -249,6 +249,19 @@ class Engine:
         if not about_one or len(self._suspects) >= self._desk.transport.width:
             self._fail(fault)
 
+    def _judge_last_suspects(self) -> None:
+        """Decide when nobody is left who could show whom refusals are about.
+
+        Readers that a relay has dealt with before are put off once more, until patience ends: else one of them would
+        end every run. Without such, it is taken to be about us.
+        """
+        if not all(was_tried(mail.key) for mail, _ in self._suspects):
+            self._fail(next(fault for mail, fault in self._suspects if not was_tried(mail.key)))
+            return
+        for mail, fault in self._suspects:
+            self._settle(mail.key, fault.phase, Deferred(fault.reply))
+        self._suspects.clear()
+
     def _settle(self, delivery: Delivery, phase: Phase, outcome: Outcome) -> None:
         desk = self._desk
         self._note(delivery, phase, outcome.reply)
@@ -279,13 +292,24 @@ class Engine:
             if all(lane.done() for lane in lanes):
                 raise RuntimeError("every lane has ended, and mail is left")
             if self._books.waiting == len(self._suspects) > 0:
-                self._fail(self._suspects[0][1])  # nobody is left who could show that it isn't about us
-                return
+                self._judge_last_suspects()
+                continue
+            if await self._is_overtaken():
+                self._postpone(self._gate.give_back_all())
+                self._end()
+                continue
             with suppress(TimeoutError):
                 async with asyncio.timeout(BOOKS_INTERVAL):
                     await self._news.wait()
             self._news.clear()
             await self._turn_page()
+
+    async def _is_overtaken(self) -> bool:
+        """Return whether another edition should have the wire: here everybody only waits for his domain's turn."""
+        resting = self._gate.aside
+        if self._composers.busy or resting != len(self._gate) or self._books.waiting != resting:
+            return False
+        return bool(resting or self._gate.owes) and await asyncio.to_thread(self._desk.is_overtaken)
 
     async def _turn_page(self, *, claim: bool = True) -> None:
         """Turn a page, and one more for each stage that is through."""
@@ -303,7 +327,7 @@ class Engine:
             self._composers.make(welcome)
             if not turn.control.runs:
                 self._stop_for(turn.control)
-            elif not await self._advance(through=turn.through and not self._gate.owes):
+            elif not await self._advance(claimed_none=turn.through):
                 return
             if self._ending:
                 return
@@ -313,9 +337,12 @@ class Engine:
         for delivery, due_at in returns:
             self._books.postpone(delivery.id, due_at)
 
-    async def _advance(self, *, through: bool) -> bool:
+    async def _advance(self, *, claimed_none: bool) -> bool:
         """Begin the next stage when this one is through and well received, or halt; return whether there is a next."""
-        move = self._stages.decide(self._books.waiting, claimed_none=through)
+        waiting, owes = self._books.waiting, self._gate.owes
+        if self._stages.stage is Stage.FIRST_SHARE:  # who only waits for his domain's turn holds up nobody else
+            waiting, owes = waiting - self._gate.aside, False
+        move = self._stages.decide(waiting, claimed_none=claimed_none and not owes)
         if isinstance(move, Halt):
             self._stop_for(await self._books.halt(move.reason))
         elif isinstance(move, NextStage):
@@ -334,6 +361,7 @@ class Engine:
             if isinstance(item, Prepared):
                 self._gate.extend((item,))
             else:
+                self._gate.let_go(item[0])
                 self._settle(item[0], Phase.RCPT, Refused(item[1]))
         self._mail.set()
 

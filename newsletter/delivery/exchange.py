@@ -15,19 +15,21 @@ Key = TypeVar("Key")
 
 _NO_ADDRESS = re.compile(r"[\x00-\x20<>\x7f]")
 _NO_OPTIONS = re.compile(r"[^ -~]")
+_NO_XCHAR = re.compile(r"[^!-*,-<>-~]")
 
 
 class Prepared(NamedTuple, Generic[Key]):
     """A mail that is ready for the wire.
 
-    `key` is the caller's. `envelope` is the two command lines of `compose_commands`. `body` is the message in any
-    number of pieces: CRLF only, no line that starts with a dot (so that it is the same with DATA and BDAT), the last
-    piece ends with CRLF.
+    `key` is the caller's. `envelope` is the two command lines of `compose_commands`; `dsn_envelope` the same for a
+    server that offers DSN, or empty. `body` is the message in any number of pieces: CRLF only, no line that starts with
+    a dot (so that it is the same with DATA and BDAT), the last piece ends with CRLF.
     """
 
     key: Key
     envelope: bytes
     body: Sequence[bytes]
+    dsn_envelope: bytes = b""
 
 
 class Result(NamedTuple):
@@ -39,11 +41,12 @@ class Result(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What may be said to a server; `window` is how many bodies may be unanswered."""
+    """What may be said to a server; `window` is how many bodies may be unanswered, `dsn`: RFC 3461's parameters."""
 
     pipelining: bool
     chunking: bool
     window: int
+    dsn: bool = False
 
 
 def decide_dialect(extensions: frozenset[str], window: int) -> Dialect:
@@ -52,10 +55,25 @@ def decide_dialect(extensions: frozenset[str], window: int) -> Dialect:
     More than one body at a time needs both PIPELINING and CHUNKING: a body after DATA has to wait for its 354. For one
     at a time DATA in a pipeline costs as many round trips as chunks, and no RSET; without a pipeline chunks save one.
     """
-    pipelining, chunking = "pipelining" in extensions, "chunking" in extensions
+    pipelining, chunking, dsn = (name in extensions for name in ("pipelining", "chunking", "dsn"))
     if pipelining and (window <= 1 or not chunking):
-        return Dialect(pipelining=True, chunking=False, window=1)
-    return Dialect(pipelining, chunking, window if pipelining else 1)
+        return Dialect(pipelining=True, chunking=False, window=1, dsn=dsn)
+    return Dialect(pipelining, chunking, window if pipelining else 1, dsn)
+
+
+def compose_dsn_options(token: str, recipient: str) -> tuple[str, str]:
+    """Return the options of MAIL and RCPT that have a report name the mail by a token, and the reader as we wrote him.
+
+    ENVID, RET and ORCPT (RFC 3461 sections 4.2 to 4.4). An address that isn't ASCII gets no ORCPT: its form (RFC 6533)
+    would need a server that knows SMTPUTF8 and DSN together.
+    """
+    original = f"ORCPT=rfc822;{_encode_xtext(recipient)}" if recipient.isascii() else ""
+    return f"RET=HDRS ENVID={token}", original
+
+
+def _encode_xtext(text: str) -> str:
+    """Return ASCII as xtext (RFC 3461 section 4)."""
+    return _NO_XCHAR.sub(lambda found: f"+{ord(found[0]):02X}", text)
 
 
 def compose_commands(sender: str, recipient: str, mail_options: str = "", rcpt_options: str = "") -> bytes:

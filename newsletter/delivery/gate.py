@@ -27,8 +27,7 @@ from newsletter.delivery.lanes import Mail
 from newsletter.delivery.meter import Meters, make_limits
 from newsletter.delivery.pace import is_complaint
 from newsletter.delivery.policy import Phase
-from newsletter.model.delivery import Delivery
-from newsletter.store.deliveries import PACED
+from newsletter.model.delivery import PACED, Delivery
 
 OVERALL: Final = "all"
 
@@ -63,7 +62,7 @@ class Gate:
         self._adapt = rules.adapt
         self._room = max(1, ahead // 2)
         self._ready: deque[Mail] = deque()
-        self._aside = 0  # mails
+        self.aside = 0  # mails that wait for their domain's turn; only read
         self._slow = 0  # domains for which mails are set aside
         self._turns: list[tuple[float, int, Queue]] = []  # a heap; the number keeps equals in order
         self._number = 0
@@ -77,7 +76,7 @@ class Gate:
         self._choose_way()
 
     def __len__(self) -> int:
-        return len(self._ready) + self._aside
+        return len(self._ready) + self.aside
 
     def extend(self, mails: Iterable[Mail]) -> None:
         """Take mails that are ready."""
@@ -114,7 +113,7 @@ class Gate:
         queue = self._domains.find(mail.key)
         if queue is not None and queue.aside:
             queue.aside.appendleft(mail)
-            self._aside += 1
+            self.aside += 1
         else:
             self._ready.appendleft(mail)
 
@@ -148,21 +147,34 @@ class Gate:
                 away.append((delivery, moment.to_time(self._book(queue, keep, moment.now))))
         return welcome, away
 
+    def let_go(self, delivery: Delivery) -> None:
+        """Forget somebody who was welcome and won't come: no mail could be made for him."""
+        queue = self._domains.find(delivery)
+        if queue is not None:
+            queue.coming = max(0, queue.coming - 1)
+
     def give_back(self) -> list[Return]:
         """Return mails that are ready and too many of their domain; they are not held any more."""
-        moment = self._meters.moment()
         given: list[Return] = []
-        for queue in self._domains if self._aside else ():
+        for queue in self._domains if self.aside else ():
             keep = self._keep(queue)
-            if len(queue.aside) <= 2 * keep:  # not for a few
-                continue
-            surplus = [queue.aside.pop() for _ in range(len(queue.aside) - keep)]
-            self._aside -= len(surplus)
-            queue.coming = max(0, queue.coming - len(surplus))
-            given += [(mail.key, moment.to_time(self._book(queue, keep, moment.now))) for mail in reversed(surplus)]
-        self._domains.forget_idle(moment.now)
+            if len(queue.aside) > 2 * keep:  # not for a few
+                given += self._give_back(queue, keep)
+        self._domains.forget_idle(self._clock())
         self._choose_way()
         return given
+
+    def give_back_all(self) -> list[Return]:
+        """Return all mails that only wait for their domain's turn; they are not held any more."""
+        return [given for queue in self._domains for given in self._give_back(queue, 0)] if self.aside else []
+
+    def _give_back(self, queue: Queue, keep: int) -> list[Return]:
+        moment = self._meters.moment()
+        surplus = [queue.aside.pop() for _ in range(len(queue.aside) - keep)]
+        self.aside -= len(surplus)
+        self._slow -= bool(surplus) and not queue.aside
+        queue.coming = max(0, queue.coming - len(surplus))
+        return [(mail.key, moment.to_time(self._book(queue, keep, moment.now))) for mail in reversed(surplus)]
 
     def _keep(self, queue: Queue) -> int:
         """Return how many mails of a slow domain are kept at hand."""
@@ -200,7 +212,7 @@ class Gate:
             mail: Mail | None = None
             if queue.aside and not queue.wait(now):
                 mail = queue.aside.popleft()
-                self._aside -= 1
+                self.aside -= 1
                 self._slow -= not queue.aside
                 queue.hand_out(now)
             self._schedule(queue, now)
@@ -220,7 +232,7 @@ class Gate:
                 return mail
             self._slow += not queue.aside
             queue.set_aside(mail, now)
-            self._aside += 1
+            self.aside += 1
             self._schedule(queue, now)
         return None
 

@@ -12,8 +12,9 @@ sent, so a journal of another boot is not believed (`Remains.trusted`).
 
 Several ledgers may share a folder: a journal names its ledger, and whoever recovers takes only his own.
 
-File: a header of one page (magic, owner, boot id, ledger), then `slots` records of 256 bytes. The state byte of a
-record is written last when it fills and first when it is freed, so a half-written record is never believed.
+File: a header of one page (magic, owner, boot id, ledger, slots), then `slots` records of 256 bytes. The state byte of
+a record is written last when it fills and first when it is freed, so a half-written record is never believed. A file of
+another size than the header says was cut, or mended by hand: it isn't trusted.
 """
 
 import contextlib
@@ -29,7 +30,8 @@ from typing import Final, Self
 from newsletter.errors import StoreError
 from newsletter.model.delivery import Reply
 
-MAGIC: Final = b"newsletter journal 2\n"
+MAGIC: Final = b"newsletter journal 3\n"
+_ANY_VERSION: Final = b"newsletter journal "
 HEADER_SIZE: Final = 4096
 SLOT_SIZE: Final = 256
 SUFFIX: Final = ".journal"
@@ -85,7 +87,7 @@ class Journal:
             descriptor = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.posix_fallocate(descriptor, 0, size)
-            os.pwrite(descriptor, _header(owner, boot, ledger), 0)
+            os.pwrite(descriptor, _header(owner, boot, ledger, slots), 0)
             unnamed.rename(path)
         except OSError as error:
             with contextlib.suppress(OSError):  # where the folder is none, there is nothing to tidy up
@@ -181,8 +183,8 @@ def load_boot_id() -> str:
         return ""
 
 
-def _header(owner: str, boot: str, ledger: str) -> bytes:
-    return (MAGIC + f"{owner}\n{boot}\n{ledger}\n".encode()).ljust(HEADER_SIZE, b"\0")
+def _header(owner: str, boot: str, ledger: str, slots: int) -> bytes:
+    return (MAGIC + f"{owner}\n{boot}\n{ledger}\n{slots}\n".encode()).ljust(HEADER_SIZE, b"\0")
 
 
 def _lock(path: Path) -> int | None:
@@ -200,25 +202,30 @@ def _lock(path: Path) -> int | None:
 
 
 def _read(path: Path, descriptor: int, boot: str) -> Remains:
-    """Read a journal. One cut short while it was made holds no message; its owner's name is its file's."""
+    """Read a journal. One cut short while it was made holds no message; its owner's name is its file's.
+
+    One that another version wrote may hold some, and can't be read.
+    """
     with os.fdopen(os.dup(descriptor), "rb") as file:
         contents = file.read()
     lines = contents[:HEADER_SIZE].decode("utf-8", "replace").split("\n")
-    if not contents.startswith(MAGIC) or len(lines) < 5:
-        return Remains(path, path.name.removesuffix(SUFFIX), "", trusted=True, noted=())
-    _, owner, written_at, ledger, _ = lines[:5]
+    if not contents.startswith(MAGIC) or len(lines) < 6:
+        written = contents.startswith(_ANY_VERSION) and not contents.startswith(MAGIC)
+        return Remains(path, path.name.removesuffix(SUFFIX), "", trusted=not written, noted=())
+    _, owner, written_at, ledger, slots, _ = lines[:6]
+    whole = slots.isdecimal() and len(contents) == HEADER_SIZE + int(slots) * SLOT_SIZE
     noted = tuple(
         note for at in range(HEADER_SIZE, len(contents) - SLOT_SIZE + 1, SLOT_SIZE) if (note := _note(contents, at))
     )
-    return Remains(path, owner, ledger, trusted=bool(boot) and written_at == boot, noted=noted)
+    return Remains(path, owner, ledger, trusted=whole and bool(boot) and written_at == boot, noted=noted)
 
 
 def _note(contents: bytes, at: int) -> Noted | None:
     state, delivery_id, phase, code, length, enhanced = _RECORD.unpack_from(contents, at)
-    if state == _BEGUN or (state == _FINISHED and code > _HIGHEST_CODE):  # we never wrote such a code
-        return Noted(delivery_id, 0, None)
-    if state != _FINISHED:
+    if state == _FREE:
         return None
+    if state != _FINISHED or code > _HIGHEST_CODE:  # we never wrote such a code, nor states but these three
+        return Noted(delivery_id, 0, None)
     text = contents[at + _RECORD.size : at + _RECORD.size + min(length, _TEXT_ROOM)]
     reply = Reply(code, enhanced.rstrip(b"\0").decode("ascii", "replace"), text.decode("utf-8", "replace"))
     return Noted(delivery_id, phase, reply)

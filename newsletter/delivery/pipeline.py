@@ -79,6 +79,7 @@ class Pipeline(Generic[Key]):
         self._pipelining = dialect.pipelining
         self._chunking = dialect.chunking
         self._window = dialect.window
+        self._dsn = dialect.dsn
         self._write = write
         self._next_message = next_message
         self._before_body = before_body
@@ -273,7 +274,8 @@ class Pipeline(Generic[Key]):
         return len(self._flight) <= self._window and self._write_body(transaction, out)
 
     def _write_commands(self, transaction: _Transaction[Key], out: list[bytes]) -> None:
-        commands = transaction.message.envelope
+        message = transaction.message
+        commands = (message.dsn_envelope if self._dsn else b"") or message.envelope
         if not self._chunking:
             commands += b"DATA\r\n"
         if transaction.steps[0] is _RSET:

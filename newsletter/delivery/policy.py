@@ -9,7 +9,8 @@ What a reply to a command means:
     MAIL                          5xx: about us
     RCPT                          5xx: this reader, but 552 (full): later
     DATA, the final dot           5xx: this message
-    any of these four             4xx, 421, no reply: later; x.7.y with 5xx: about us
+    any of these four             4xx, 421, no reply: later; 5xx with x.7.y, with a sender that can't be verified, or
+                                  with a mail that is too large: about us
     the final dot, no reply       unknown: it may have arrived
 """
 
@@ -21,6 +22,7 @@ from enum import StrEnum
 
 from newsletter import config
 from newsletter.model.delivery import (
+    PACED,
     Accepted,
     Deferred,
     Delivery,
@@ -40,7 +42,11 @@ _UNHEARD = (0, 421)
 _ABOUT_US = frozenset({502, 503, 504, 530, 534, 535, 538, 555})
 """Commands the server doesn't take from us, and a login it wants first (RFC 5321, 4954)."""
 
-_RELAYING = re.compile(r"\brelay(ing)?\b", re.IGNORECASE)
+_SAYS_US = re.compile(r"\brelay(ing)?\b|\bsender (verify|address)\b", re.IGNORECASE)
+TOO_LARGE = "5.3.4"
+_OURS = ("5.1.7", "5.1.8", TOO_LARGE)
+"""Our sender's address, and a message of a size that is the same for every reader (RFC 3463)."""
+
 _MAILBOX_FULL = "5.2.2"
 _DOUBLINGS = 20  # more than enough for any longest wait, and no overflow
 
@@ -102,10 +108,10 @@ def decide_outcome(reply: Reply, phase: Phase) -> Verdict:
 
 
 def _judge_refusal(reply: Reply, phase: Phase) -> Verdict:
-    if phase is Phase.MAIL or reply.code in _ABOUT_US or reply.enhanced.startswith("5.7."):
+    if phase is Phase.MAIL or reply.code in _ABOUT_US or reply.enhanced.startswith("5.7.") or reply.enhanced in _OURS:
         return Fault(reply, phase)
     # Some servers say this without an enhanced code: they don't know us, whoever the reader is.
-    if phase is Phase.RCPT and not reply.enhanced and _RELAYING.search(reply.text):
+    if phase is Phase.RCPT and not reply.enhanced and _SAYS_US.search(reply.text):
         return Fault(reply, phase)
     if (phase is Phase.RCPT and reply.code == 552) or reply.enhanced == _MAILBOX_FULL:
         return Deferred(reply)
@@ -170,22 +176,29 @@ def _wait_or_fail(
     delivery: Delivery, now: datetime, settings: config.Delivery, wait: timedelta
 ) -> tuple[DeliveryState, datetime | None]:
     deadline = delivery.queued_at + timedelta(hours=settings.patience_hours)
-    tried_before = delivery.attempts > 0 or delivery.next_attempt_at is not None
-    if tried_before and now >= deadline:
+    if was_tried(delivery) and now >= deadline:
         return DeliveryState.FAILED, None
     last_call = max(deadline, now + timedelta(minutes=settings.first_retry_minutes))
     return DeliveryState.DEFERRED, min(now + wait, last_call)
+
+
+def was_tried(delivery: Delivery) -> bool:
+    """Return whether it was handed to a relay before; one that only waited for its domain's turn was not."""
+    paced = delivery.reply is not None and delivery.reply.text == PACED
+    return delivery.attempts > 0 or (delivery.next_attempt_at is not None and not paced)
 
 
 def describe_fault(fault: Fault, relay: str) -> str:
     """Say what is wrong between us and the relay, in its own words, and what to do."""
     reply = fault.reply
     said = " ".join(part for part in (str(reply.code or ""), reply.enhanced, reply.text) if part)
-    later = "Try again later." if fault.temporary and reply.code else f"{_ADVICE[fault.phase]}"
+    advice = _SMALLER if reply.enhanced == TOO_LARGE else _ADVICE[fault.phase]
+    later = "Try again later." if fault.temporary and reply.code else advice
     return f"{relay} doesn't take our mail ({fault.phase}): {said.rstrip('.')}. {later} {_NOBODY_BLAMED}"
 
 
 _NOBODY_BLAMED = "What isn't sent stays queued; the same command goes on with it."
+_SMALLER = "Make the issue shorter, or ask who runs the relay to take larger mail."
 _ADVICE = {
     Phase.GREETING: "Check smtp.host, smtp.port and smtp.tls, and whether the relay lets this machine in.",
     Phase.EHLO: "Check smtp.local_name, and whether the relay lets this machine in.",

@@ -89,8 +89,11 @@ def send_edition(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     meters: Meters | None = None,
     brake: Brake | None = None,
+    is_overtaken: Callable[[], bool] = lambda: False,
 ) -> Tally:
     """Send a published edition to everyone who is due now; returns when nobody is left who can be tried now.
+
+    It returns, too, when `is_overtaken` and whoever is left only waits for the turn of his domain.
 
     What a dead sender left is settled first. SIGINT or SIGTERM ends it gracefully, and a second one at once; in a
     thread, `brake` does. Raises TransportError and StoreError (`delivery.engine`), ValueError for an edition that can't
@@ -121,6 +124,7 @@ def send_edition(
             on_progress=on_progress,
             meters=meters,
             pace=settings.pace,
+            is_overtaken=is_overtaken,
         )
         return _run(_send(desk, recovered, brake or Brake()))
 

@@ -18,8 +18,8 @@ from newsletter.delivery.exchange import Result
 from newsletter.delivery.lanes import Lane, Mail, Transport
 from newsletter.delivery.meter import Meter, Meters, make_limits
 from newsletter.delivery.pace import is_complaint
-from newsletter.delivery.policy import Fault, Phase, parse_reply
-from newsletter.delivery.relays import Relays
+from newsletter.delivery.policy import TOO_LARGE, Fault, Phase, parse_reply
+from newsletter.delivery.relays import NO_SMTPUTF8, Relays
 from newsletter.delivery.wire import Wire
 from newsletter.errors import TransportError
 from newsletter.model.delivery import Reply
@@ -28,10 +28,8 @@ from newsletter.secret import load_password
 _QUIT_TIMEOUT: Final = 5.0
 _PULSE: Final = 0.01  # seconds that a lane waits at the least
 _CLOSING: Final = 421
+_DIGITS: Final = 20  # of a size, at the most (RFC 1870)
 _SMTPUTF8: Final = b" SMTPUTF8\r\n"
-_NO_SMTPUTF8: Final = Result(
-    Phase.RCPT, Reply(553, "5.6.7", "the address isn't ASCII, and the relay doesn't offer SMTPUTF8")
-)
 
 
 class RelayPace:
@@ -142,6 +140,7 @@ class _RelayLane:
         self._stopped = asyncio.Event()
         self._left = smtp.messages_per_connection
         self._until = monotonic() + smtp.connection_minutes * 60
+        self._largest = _read_size(wire)
 
     @property
     def usable(self) -> bool:
@@ -169,8 +168,8 @@ class _RelayLane:
                 starved = True
                 return None
             mail = next_mail()
-            while mail is not None and _SMTPUTF8 in mail.envelope and not self._wire.supports_extension("smtputf8"):
-                on_result(mail, _NO_SMTPUTF8)
+            while mail is not None and (refusal := self._refuse(mail)) is not None:
+                on_result(mail, refusal)
                 mail = next_mail()
             if mail is not None:
                 self._left -= 1
@@ -188,6 +187,15 @@ class _RelayLane:
                 await self._wire.pump(take_one, before_body, hear)
             except aiosmtplib.SMTPException:
                 self._wire.close()  # the server closed it while it was idle: nothing was asked for yet
+
+    def _refuse(self, mail: Mail) -> Result | None:
+        """Return why there is no use in asking the relay to take a mail, by what it said in its EHLO."""
+        if _SMTPUTF8 in mail.envelope and not self._wire.supports_extension("smtputf8"):
+            return NO_SMTPUTF8
+        if self._largest and (size := sum(map(len, mail.body))) > self._largest:
+            text = f"the mail has {size:,} bytes, and the relay takes no more than {self._largest:,}"
+            return Result(Phase.MAIL, Reply(552, TOO_LARGE, text))
+        return None
 
     def stop(self) -> None:
         """Begin no further mail."""
@@ -242,6 +250,12 @@ async def _secure(wire: Wire) -> None:
         raise aiosmtplib.SMTPNotSupported("it offers no STARTTLS, so neither password nor mail was sent")
     await wire.starttls()
     await wire.ehlo()  # RFC 3207 section 4.2: what was said before TLS counts no more
+
+
+def _read_size(wire: Wire) -> int:
+    """Return the most bytes that the relay says a mail may have, or 0 when it sets or tells no limit (RFC 1870)."""
+    stated = wire.esmtp_extensions.get("size", "").strip()
+    return int(stated) if stated.isascii() and stated.isdigit() and len(stated) <= _DIGITS else 0
 
 
 def _is_tls(error: BaseException) -> bool:

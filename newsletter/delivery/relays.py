@@ -3,10 +3,10 @@
 Owns which relay the next lane goes to, and when one that was set aside is tried again. How one is spoken to, and how
 much it gets, is `delivery.relay`.
 
-A relay is set aside when it can't be connected to or logged in to, when it refuses our sender (5xx to MAIL), or when
-`STRIKES` of its answers in a row are refusals for policy (5.7.x), or lost connections while there is another relay. Its
-share goes to the others, up to their connections, and it is tried again after a while that doubles each time; a mail
-that it takes forgets all that.
+A relay is set aside when it can't be connected to or logged in to, when it refuses our sender (5xx to MAIL), when
+`STRIKES` of its answers in a row are refusals for policy (5.7.x), or when as many connections are lost while there is
+another relay. Its share goes to the others, up to their connections, and it is tried again after a while that doubles
+each time; a mail that it takes forgets all that.
 Only when no relay is left does the Fault of the last reach the run.
 
 Nobody is blamed for a relay: until it has taken a mail, its refusals for policy are about us, and the mail is tried on
@@ -37,6 +37,9 @@ STRIKES: Final = 3
 """Bad answers in a row, without a mail taken, that set a relay aside."""
 
 _LOST = (0, 421)
+NO_SMTPUTF8: Final = Result(
+    Phase.RCPT, Reply(553, "5.6.7", "the address isn't ASCII, and the relay doesn't offer SMTPUTF8")
+)
 _LATER = 454  # a 4xx that asks for no slower pace: the relay never meant it, we do
 
 _logger = logging.getLogger(__name__)
@@ -56,6 +59,7 @@ class Member:
     most_until: float = 0.0
     proven: bool = False  # it has taken a mail since it was last set aside
     strikes: int = 0
+    ascii_only: bool = False  # it has shown that it offers no SMTPUTF8
     fault: Fault | None = None
 
     @property
@@ -116,19 +120,25 @@ class Relays:
         self._news.set()
         self._news = asyncio.Event()
 
-    def judge(self, relay: Member, result: Result) -> Result:
-        """Learn about a relay from an answer, and return what the run shall hear of it."""
+    def judge(self, relay: Member, result: Result, *, lost_before: bool = False) -> Result:
+        """Learn about a relay from an answer, and return what the run shall hear of it.
+
+        `lost_before` says that another mail was lost with the same connection: that counts once.
+        """
         code = result.reply.code
         if 200 <= code < 300:
-            if not relay.proven:
+            # What was on the wire when it was set aside proves nothing about what comes after.
+            if not relay.proven and self._clock() >= relay.rest_until:
                 relay.proven, relay.fault, relay.rest = True, None, FIRST_REST
                 self.tell()  # it was on trial, and may have more lanes now
             relay.strikes = 0
             return result
+        if result is NO_SMTPUTF8:
+            return self._leave_to_others(relay)
         verdict = decide_outcome(result.reply, result.phase)
         if not isinstance(verdict, Fault) and code not in _LOST:
             return result
-        relay.strikes += 1
+        relay.strikes += not lost_before
         if not isinstance(verdict, Fault):
             if relay.strikes >= STRIKES and self._others_left(relay):
                 self._set_aside(relay, Fault(result.reply, result.phase))
@@ -137,6 +147,13 @@ class Relays:
         if result.phase is Phase.MAIL or relay.strikes >= STRIKES:
             self._set_aside(relay, verdict)
         return _soften(result, relay.transport.name) if about_us else result
+
+    def _leave_to_others(self, relay: Member) -> Result:
+        """Put a reader off whose address one relay can't write, as long as another may be able to."""
+        relay.ascii_only = True
+        if all(other.ascii_only for other in self._relays):
+            return NO_SMTPUTF8
+        return _soften(NO_SMTPUTF8, relay.transport.name, _LATER)
 
     def _others_left(self, relay: Member) -> bool:
         return any(other.is_left(self._clock()) for other in self._relays if other is not relay)
@@ -222,8 +239,13 @@ class _RelaysLane:
         if relay is None or lane is None:
             return
 
+        lost = False
+
         def hear(mail: Mail, result: Result) -> None:
-            on_result(mail, self._relays.judge(relay, result))
+            nonlocal lost
+            answer = self._relays.judge(relay, result, lost_before=lost)
+            lost = lost or result.reply.code in _LOST
+            on_result(mail, answer)
 
         await lane.pump(next_mail, before_body, hear)
 
@@ -275,14 +297,15 @@ def compute_width(relays: Sequence[tuple[int, int]]) -> int:
     return max(len(relays), min(connections * whole // weight for connections, weight in relays))
 
 
-def _soften(result: Result, name: str) -> Result:
+def _soften(result: Result, name: str, code: int | None = None) -> Result:
     """Turn a refusal that is a relay's into one that blames nobody: it is tried elsewhere, or later.
 
-    Before the body it is as if the connection had been lost; after it, as if the server had asked to try later.
+    Before the body it is as if the connection had been lost; after it, or with a `code`, as if the server had asked to
+    try later.
     """
-    reply = result.reply
-    code = _LATER if result.phase is Phase.DOT else 0
-    return Result(result.phase, Reply(code, "", f"{name} doesn't take our mail: {_quote(reply)}"))
+    if code is None:
+        code = _LATER if result.phase is Phase.DOT else 0
+    return Result(result.phase, Reply(code, "", f"{name} doesn't take our mail: {_quote(result.reply)}"))
 
 
 def _quote(reply: Reply) -> str:

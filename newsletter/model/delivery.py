@@ -21,6 +21,10 @@ class DeliveryState(StrEnum):
     EXCLUDED = "excluded"
 
 
+PACED = "waits for its turn: its domain gets no more at a time"
+"""The reply's text of a row that was never tried, and only waits."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What a server said. `code` 0 means that no reply came; `enhanced` is RFC 3463's code or empty."""

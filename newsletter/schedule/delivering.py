@@ -4,10 +4,11 @@ Owns how often a relay that doesn't take our mail is asked again, and that the e
 be true of a send is `delivery.engine`'s.
 
 **Limit.** One edition is sent at a time by each process and publication; another one's later tries wait for its end.
+Where only readers are left who wait for the turn of their domain, a newer edition goes first.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -26,6 +27,7 @@ from newsletter.store.editions import StoredEdition, load_edition
 
 FIRST_REST: Final = timedelta(minutes=1)
 LONGEST_REST: Final = timedelta(minutes=30)
+_TROUBLED: Final = 2
 
 _log = get_logger(__name__)
 
@@ -53,15 +55,18 @@ class Sender:
         # A clock that was put back must not make a rest endless.
         if self._rests_until and now < self._rests_until <= now + LONGEST_REST:
             return []
-        while not self.brake.pulled and (slug := self._next()):
+        troubled: list[str] = []
+        # One edition may have trouble of its own; with two it is the relay's.
+        while not self.brake.pulled and len(troubled) < _TROUBLED and (slug := self._next((*self._sent, *troubled))):
             if not self._deliver(slug):
-                break
+                troubled.append(slug)
+        self._rest(bool(troubled))
         return self._sent
 
-    def _next(self) -> str | None:
+    def _next(self, done: Sequence[str]) -> str | None:
         with self.app.database.read() as connection:
             due = list_due_editions(connection, self.clock(), is_dead_owner)
-        return next((slug for slug in due if slug not in self._sent), None)
+        return next((slug for slug in due if slug not in done), None)
 
     def _deliver(self, slug: str) -> bool:
         """Send one edition; return whether to go on with another."""
@@ -71,17 +76,22 @@ class Sender:
         try:
             tally = self.send(stored)
         except NewsletterError as error:
-            self._rest(stored, error)
+            self._tell(stored, error)
             return False
         self._sent.append(slug)
-        self._troubles, self._rests_until = 0, None
         _log.info("edition sent", edition=stored.id, slug=slug, **_describe(tally))
         return True
 
-    def _rest(self, stored: StoredEdition, error: NewsletterError) -> None:
-        now = self.clock()
+    def _rest(self, troubled: bool) -> None:
+        """Rest after trouble, twice as long each time; after a call without any, don't."""
+        if not troubled:
+            self._troubles, self._rests_until = 0, None
+            return
         self._troubles += 1
-        self._rests_until = now + min(FIRST_REST * 2.0 ** min(self._troubles - 1, 10), LONGEST_REST)
+        self._rests_until = self.clock() + min(FIRST_REST * 2.0 ** min(self._troubles - 1, 10), LONGEST_REST)
+
+    def _tell(self, stored: StoredEdition, error: NewsletterError) -> None:
+        now = self.clock()
         _log.error("edition not sent", edition=stored.id, slug=stored.edition.slug, error=str(error))
         event = compose_trouble(f"sending {stored.edition.slug}", str(error), f"{now:%Y-%m-%d}")
         with self.app.database.transaction() as connection:
@@ -94,8 +104,22 @@ def make_send(app: App, brake: Brake, clock: Callable[[], datetime]) -> Send:
     def send(stored: StoredEdition) -> Tally:
         meters = make_meters(clock)
         transport = open_transport(app.settings, os.environ, stored.edition.slug, meters)
+
+        def is_overtaken() -> bool:
+            with app.database.read() as connection:
+                return bool(list_due_editions(connection, clock(), is_dead_owner, stored.published_at))
+
         return send_edition(
-            app.database, stored, transport, app.keys, app.settings, lambda _tally: None, clock, meters, brake
+            app.database,
+            stored,
+            transport,
+            app.keys,
+            app.settings,
+            lambda _tally: None,
+            clock,
+            meters,
+            brake,
+            is_overtaken,
         )
 
     return send

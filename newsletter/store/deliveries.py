@@ -29,7 +29,7 @@ from sqlalchemy import (
 
 from newsletter.errors import NotFoundError
 from newsletter.model.control import ControlState, Stage
-from newsletter.model.delivery import Audit, Delivery, DeliveryState, Reply, ReplyCount, Settlement
+from newsletter.model.delivery import PACED, Audit, Delivery, DeliveryState, Reply, ReplyCount, Settlement
 from newsletter.store.batches import is_among, tabulate
 from newsletter.store.schema import deliveries, editions, subscribers
 from newsletter.store.suppression import is_suppressed
@@ -37,7 +37,6 @@ from newsletter.store.suppression import is_suppressed
 REPLY_LENGTH = 500
 """Characters of a server's reply that are kept."""
 
-PACED = "waits for its turn: its domain gets no more at a time"
 NO_LONGER_DUE = "the reader left before it was sent"
 EDITION_CANCELLED = "the edition was cancelled before it was sent"
 NEVER_HEARD = "the worker stopped before the server's answer was recorded"
@@ -138,10 +137,18 @@ def release_deliveries(connection: Connection, owner: str, ids: Sequence[int]) -
 def postpone_deliveries(connection: Connection, owner: str, returns: Sequence[tuple[int, datetime]]) -> int:
     """Give back claimed deliveries that were never begun, each not to be claimed before its time; return how many.
 
-    What their servers said at an earlier try is kept. It is no try: `attempts` stays.
+    What their servers said at an earlier try is kept. It is no try: `attempts` stays. In a cancelled edition nobody
+    waits: there they are cancelled.
     """
     if not returns:
         return 0
+    dropped = _list_dropped(connection, owner, [delivery_id for delivery_id, _ in returns])
+    given = release_deliveries(connection, owner, sorted(dropped))
+    waiting = [(delivery_id, due_at) for delivery_id, due_at in returns if delivery_id not in dropped]
+    return given + (_put_off(connection, owner, waiting) if waiting else 0)
+
+
+def _put_off(connection: Connection, owner: str, returns: Sequence[tuple[int, datetime]]) -> int:
     batch = tabulate(connection, (deliveries.c.id, deliveries.c.next_attempt_at), returns)
     unheard = and_(deliveries.c.reply_code == 0, deliveries.c.reply_text == "")
     statement = (

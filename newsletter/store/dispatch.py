@@ -20,10 +20,13 @@ class Backlog:
     oldest_at: datetime | None
 
 
-def list_due_editions(connection: Connection, now: datetime, is_dead: Callable[[str], bool]) -> list[str]:
+def list_due_editions(
+    connection: Connection, now: datetime, is_dead: Callable[[str], bool], newer_than: datetime | None = None
+) -> list[str]:
     """Return the slugs of the editions that run and have somebody who can be tried now, newest first.
 
-    Who is held by a sender that is dead, or whose lease is over, can be.
+    Who is held by a sender that is dead, or whose lease is over, can be. With `newer_than` only those count that were
+    published after it.
     """
     owners = connection.execute(select(deliveries.c.owner).where(_is("sending")).distinct()).scalars()
     dead = [owner for owner in owners if is_dead(owner)]
@@ -32,6 +35,8 @@ def list_due_editions(connection: Connection, now: datetime, is_dead: Callable[[
     any_due = or_(*(exists().where(deliveries.c.edition_id == editions.c.id, rows) for rows in due))
     runs = and_(editions.c.state == "published", editions.c.control == "running")
     statement = select(editions.c.slug).where(runs, any_due)
+    if newer_than is not None:
+        statement = statement.where(editions.c.published_at > newer_than)
     return list(connection.execute(statement.order_by(editions.c.published_at.desc())).scalars())
 
 

@@ -13,8 +13,7 @@ from newsletter.delivery.gate import Gate
 from newsletter.delivery.lanes import Mail
 from newsletter.delivery.meter import Meters
 from newsletter.delivery.policy import Phase
-from newsletter.model.delivery import Delivery, DeliveryState, Reply
-from newsletter.store.deliveries import PACED
+from newsletter.model.delivery import PACED, Delivery, DeliveryState, Reply
 
 NOW = datetime(2024, 5, 25, 6, 0, tzinfo=UTC)
 TAKEN = Result(Phase.DOT, Reply(250, "2.0.0", "queued"))

@@ -120,6 +120,30 @@ async def test_a_reader_who_leaves_in_the_middle_gets_nothing(run: Run) -> None:
     assert run.audit().cancelled == 1
 
 
+async def test_a_reader_who_leaves_while_his_mail_waits_for_the_wire_gets_nothing(run: Run) -> None:
+    """Everybody is claimed, and made ready, when he leaves; the page after that is heeded."""
+    hold = asyncio.Event()
+    transport = FakeTransport(width=1, hold=hold)
+    seen = 0
+
+    def look(_: Tally) -> None:
+        nonlocal seen
+        seen += 1
+
+    sending = asyncio.create_task(run.deliver(transport, progress=look))
+    while not run.rows(DeliveryState.SENDING):
+        await asyncio.sleep(0.01)
+    with run.database.transaction() as connection:
+        mark_left(connection, "reader9@example.net", NOW)
+    claimed_at = seen
+    while seen < claimed_at + 2:
+        await asyncio.sleep(0.01)
+    hold.set()
+    await sending
+    assert "reader9@example.net" not in transport.sent
+    assert (run.audit().cancelled, run.audit().sent) == (1, 9)
+
+
 async def test_every_mail_carries_its_own_reader_s_tokens(run: Run) -> None:
     mails: list[Mail] = []
     await run.deliver(FakeTransport(on_wire=mails.append))
@@ -266,6 +290,22 @@ async def test_a_suspect_that_is_the_last_one_is_told_and_not_blamed(run: Run) -
     with pytest.raises(TransportError, match=r"5\.7\.1 barred"):
         await run.deliver(transport)
     assert run.audit() == Audit(10, sent=0, queued=1, deferred=9, failed=0, cancelled=0, unknown=0)
+
+
+async def test_one_who_is_barred_when_nobody_else_is_left_ends_no_later_run(run: Run) -> None:
+    """He was put off at first, so that the relay takes our mail: he is tried until patience ends, and fails then."""
+    await run.deliver(FakeTransport({4: LATER}))
+    for _ in range(40):
+        waiting = run.rows(DeliveryState.DEFERRED)
+        if not waiting:
+            break
+        (row,) = waiting.values()
+        assert row.next_attempt_at
+        run.now = row.next_attempt_at
+        await run.deliver(FakeTransport({4: BARRED}, width=3))
+    audit = run.audit()
+    assert (audit.sent, audit.failed, audit.deferred) == (9, 1, 0)
+    assert run.now >= NOW + timedelta(hours=Rules().patience_hours)
 
 
 async def test_killed_while_it_suspects_one_the_refusal_is_known(run: Run, tmp_path: Path) -> None:

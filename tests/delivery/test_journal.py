@@ -223,3 +223,37 @@ def test_a_folder_that_cant_be_used_is_named_with_its_setting(tmp_path: Path) ->
             make(folder)
         with pytest.raises(StoreError, match=r"Nothing was sent.* name another folder in \[delivery\] journal"):
             remains(folder)
+
+
+def test_a_journal_that_was_cut_after_it_was_made_is_not_believed(tmp_path: Path) -> None:
+    journal = make(tmp_path)
+    for number in range(4):
+        journal.begin(number)
+    die(journal)
+    whole = journal.path.read_bytes()
+    for size in range(HEADER_SIZE, len(whole), 61):
+        journal.path.write_bytes(whole[:size])
+        (left,) = remains(tmp_path)
+        assert not left.trusted, size
+
+
+def test_the_journal_of_another_version_is_not_believed(tmp_path: Path) -> None:
+    journal = make(tmp_path)
+    journal.begin(7)
+    die(journal)
+    journal.path.write_bytes(journal.path.read_bytes().replace(MAGIC, b"newsletter journal 2\n"))
+    (left,) = remains(tmp_path)
+    assert (left.owner, left.trusted, left.noted) == ("host:1:2", False, ())
+
+
+def test_a_state_that_we_never_write_is_one_of_which_nobody_knows(tmp_path: Path) -> None:
+    journal = make(tmp_path)
+    journal.begin(7)
+    die(journal)
+    content = bytearray(journal.path.read_bytes())
+    at = next(at for at in range(HEADER_SIZE, len(content), SLOT_SIZE) if content[at])
+    for state in range(3, 256):
+        content[at] = state
+        journal.path.write_bytes(content)
+        (left,) = remains(tmp_path)
+        assert [(note.delivery_id, note.reply) for note in left.noted] == [(7, None)], state

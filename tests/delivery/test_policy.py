@@ -1,5 +1,6 @@
 """What replies mean, for the reader and for us, and when a mail is tried again."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,7 +17,17 @@ from newsletter.delivery.policy import (
     describe_fault,
     parse_reply,
 )
-from newsletter.model.delivery import Accepted, Deferred, Delivery, DeliveryState, Outcome, Refused, Reply, Unknown
+from newsletter.model.delivery import (
+    PACED,
+    Accepted,
+    Deferred,
+    Delivery,
+    DeliveryState,
+    Outcome,
+    Refused,
+    Reply,
+    Unknown,
+)
 
 QUEUED_AT = datetime(2024, 5, 25, 6, 0, tzinfo=UTC)
 RULES = Rules(patience_hours=96, first_retry_minutes=5, longest_retry_minutes=240)
@@ -84,9 +95,27 @@ def test_452_is_deferred_and_552_too(said: str) -> None:
     assert isinstance(judge(said, Phase.RCPT), Deferred)
 
 
-def test_a_full_mailbox_is_deferred_and_a_mail_too_big_is_not() -> None:
+def test_a_full_mailbox_is_deferred_and_a_mail_too_big_is_ours() -> None:
     assert isinstance(judge("552 5.2.2 mailbox full", Phase.DOT), Deferred)
-    assert isinstance(judge("552 5.3.4 too big", Phase.DOT), Refused)
+    too_big = judge("552 5.3.4 too big", Phase.DOT)
+    assert isinstance(too_big, Fault)
+    assert "Make the issue shorter" in describe_fault(too_big, "relay.test")
+
+
+@pytest.mark.parametrize(
+    "said", ["550 5.1.8 bad sender", "553 5.1.7 bad sender", "550 Sender verify failed", "554 Sender address rejected"]
+)
+def test_a_sender_that_is_not_believed_blames_no_reader(said: str) -> None:
+    assert isinstance(judge(said, Phase.RCPT), Fault)
+
+
+def test_who_only_waited_for_his_turn_does_not_fail_at_his_first_answer() -> None:
+    late = QUEUED_AT + timedelta(days=30)
+    waited = replace(delivery(next_attempt_at=QUEUED_AT), reply=Reply(0, "", PACED))
+    outcome = Deferred(Reply(450, "4.2.1", "greylisted"))
+    assert decide_settlement(waited, outcome, late, RULES, 1.0).state is DeliveryState.DEFERRED
+    lost = replace(delivery(next_attempt_at=QUEUED_AT), reply=Reply(0, "", "the connection was lost"))
+    assert decide_settlement(lost, outcome, late, RULES, 1.0).state is DeliveryState.FAILED
 
 
 def test_no_reply_after_the_dot_is_unknown_and_a_4xx_is_not() -> None:

@@ -1,6 +1,7 @@
 """The relay: every phase answered every way, TLS insisted on, connections opened and worn out."""
 
 import asyncio
+import re
 from collections.abc import Callable
 
 import pytest
@@ -92,7 +93,7 @@ async def test_the_final_dot_has_a_time_limit_of_its_own(mail: Mail) -> None:
 
 async def test_a_connection_lost_amid_the_body_is_unknown_since_nobody_knows_how_much_had_left(mail: Mail) -> None:
     big = mail._replace(body=[b"x: y\r\n" * 4_000_000])
-    async with Relay(drop_in_body=True).serve() as relay:
+    async with Relay({"ehlo": "250 relay.test"}, drop_in_body=True).serve() as relay:
         (verdict,) = await deliver(relay.smtp(), big)
     assert isinstance(verdict, Unknown)
 
@@ -213,3 +214,27 @@ async def test_helo_is_enough_for_a_relay_that_knows_no_ehlo(mail: Mail) -> None
         (verdict,) = await deliver(relay.smtp(), mail)
     assert isinstance(verdict, Accepted)
     assert relay.said[:2] == ["EHLO here.test", "HELO here.test"]
+
+
+@pytest.mark.parametrize(("stated", "taken"), [("SIZE 10", False), ("SIZE 10000000", True), ("SIZE", True)])
+async def test_a_mail_larger_than_the_relay_takes_is_not_even_begun(mail: Mail, stated: str, taken: bool) -> None:
+    async with Relay({"ehlo": f"250-relay.test\n250-8BITMIME\n250 {stated}"}).serve() as relay:
+        (verdict,) = await deliver(relay.smtp(), mail)
+    if taken:
+        assert isinstance(verdict, Accepted)
+        return
+    assert isinstance(verdict, Fault)
+    assert verdict.reply.enhanced == "5.3.4"
+    assert not [line for line in relay.said if line.startswith("MAIL")]
+
+
+async def test_reports_are_told_which_mail_it_was_where_the_relay_offers_it(make_mail: MakeMail) -> None:
+    mail = make_mail("a+b=c@example.net")
+    async with Relay({"ehlo": "250-relay.test\n250-PIPELINING\n250 DSN"}).serve() as relay:
+        (verdict,) = await deliver(relay.smtp(), mail)
+    assert isinstance(verdict, Accepted)
+    sender, recipient = (line for line in relay.said if line.startswith(("MAIL", "RCPT")))
+    envelope_id = re.search(r"<b\+([a-z2-7]{32})@", sender)
+    assert envelope_id
+    assert sender.endswith(f"> RET=HDRS ENVID={envelope_id[1]}")
+    assert recipient == "RCPT TO:<a+b=c@example.net> ORCPT=rfc822;a+2Bb+3Dc@example.net"

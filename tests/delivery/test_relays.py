@@ -385,3 +385,68 @@ def test_limits_are_kept_for_each_relay_by_its_name() -> None:
     open_relays(SMTP, {"NEWSLETTER_SMTP_PASSWORD": "x", "NEWSLETTER_SMTP_PASSWORD_2": "y"}, meters)
     assert meters.find("relay:b.example.org:25", {}).limited
     assert not meters.find("relay:a.example.org:587", {}).limited
+
+
+async def test_a_mail_in_flight_proves_nothing_of_a_relay_that_was_set_aside(run: Run) -> None:
+    """Its dots are slow: mails are taken after it has refused to take any more."""
+    spent = {"mail": ["250 2.1.0 ok"] * 5 + ["550 5.4.5 daily quota exceeded"]}
+    first, second = Relay(dict(spent), delays={"dot": 0.1}), Relay(dict(spent), delays={"dot": 0.1})
+    async with serve(first, second):
+        with pytest.raises(TransportError, match="daily quota exceeded"):
+            await run.deliver(over(first, second))
+    assert run.audit().sent == len(first.mails) + len(second.mails)
+    assert run.audit().failed == 0
+
+
+async def test_mails_lost_with_one_connection_are_one_strike(make_mail: Callable[..., Mail]) -> None:
+    class Losing(FakeTransport):
+        """A connection that carries five mails, and loses all of them."""
+
+        async def open_lane(self) -> Lane | Fault:
+            lane = await super().open_lane()
+            assert not isinstance(lane, Fault)
+            return LosingLane(lane)
+
+    class LosingLane:
+        def __init__(self, lane: Lane) -> None:
+            self.usable, self.stop, self.close = False, lane.stop, lane.close
+
+        async def pump(
+            self,
+            next_mail: Callable[[], Mail | None],
+            before_body: Callable[[Mail], None],
+            on_result: Callable[[Mail, Result], None],
+        ) -> None:
+            for mail in [mail for mail in (next_mail() for _ in range(5)) if mail]:
+                before_body(mail)
+                on_result(mail, LOST)
+
+    relays = fakes(Losing(width=1), FakeTransport(width=1))
+    mails = [make_mail(f"reader{number}@example.net", number) for number in range(5)]
+    for lost in range(STRIKES):
+        assert relays._relays[0].strikes == lost
+        lane = await open_lane(relays)
+        assert await pump(lane, *mails) == [LOST] * 5
+        await lane.close()
+    assert relays._relays[0].rest_until > 0
+
+
+async def test_a_reader_whose_address_one_relay_can_t_write_is_left_to_another(make_mail: Callable[..., Mail]) -> None:
+    foreign = make_mail("用户@xn--fsqu00a.example")
+    plain, able = Relay(), Relay({"ehlo": "250-relay.test\n250-8BITMIME\n250 SMTPUTF8"})
+    async with serve(plain, able):
+        relays = over(plain, able, connections=1)
+        lanes = [await open_lane(relays) for _ in range(2)]
+        results = [await pump(lane, foreign) for lane in lanes]
+        for lane in lanes:
+            await lane.close()
+    codes = sorted(result.reply.code for (result,) in results)
+    assert codes == [250, 454]
+    assert able.recipients() == ["用户@xn--fsqu00a.example"]
+    async with serve(plain, also_plain := Relay()):
+        relays = over(plain, also_plain, connections=1)
+        lanes = [await open_lane(relays) for _ in range(2)]
+        results = [await pump(lane, foreign) for lane in lanes]
+        for lane in lanes:
+            await lane.close()
+    assert sorted(result.reply.code for (result,) in results) == [454, 553]

@@ -25,6 +25,7 @@ from newsletter.store.deliveries import (
     claim_deliveries,
     count_deliveries,
     list_deliveries,
+    postpone_deliveries,
     recover_deliveries,
     release_deliveries,
     settle_deliveries,
@@ -41,7 +42,7 @@ ORDERS = st.one_of(
         lambda word: (word, 0)
     ),
     st.tuples(st.just("claim"), st.integers(1, 4)),
-    st.tuples(st.sampled_from(["sent", "deferred", "failed", "unknown", "release"]), st.integers(1, 3)),
+    st.tuples(st.sampled_from(["sent", "deferred", "failed", "unknown", "release", "postpone"]), st.integers(1, 3)),
     st.tuples(st.just("leave"), st.integers(0, 5)),
 )
 CONTROLS: dict[str, Callable[..., ControlChange]] = {
@@ -81,6 +82,9 @@ class Run:
             self.held += claim_deliveries(connection, key, "one", now + 99 * MINUTE, now, number)
         elif word == "release":
             assert release_deliveries(connection, "one", [row.id for row in taken]) == len(taken)
+            self.held = self.held[number:]
+        elif word == "postpone":
+            assert postpone_deliveries(connection, "one", [(row.id, now) for row in taken]) == len(taken)
             self.held = self.held[number:]
         elif word in ("recover", "crash"):
             landing = DeliveryState.QUEUED if word == "recover" else DeliveryState.UNKNOWN

@@ -8,11 +8,10 @@ from sqlalchemy import text
 
 from newsletter.errors import NotFoundError
 from newsletter.model.control import Stage
-from newsletter.model.delivery import Audit, Delivery, DeliveryState, Reply, ReplyCount, Settlement
+from newsletter.model.delivery import PACED, Audit, Delivery, DeliveryState, Reply, ReplyCount, Settlement
 from newsletter.model.subscriber import SuppressionReason
 from newsletter.store.database import Database
 from newsletter.store.deliveries import (
-    PACED,
     claim_deliveries,
     count_deliveries,
     count_replies,
