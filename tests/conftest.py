@@ -20,6 +20,9 @@ import pytest
 from newsletter.store.database import Database, open_database
 from newsletter.store.schema import metadata
 
+# Tests that start the program start it often: without compiled modules that takes most of their time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 _NUMBERS = count(1)
 _INITDB = ("-A", "trust", "-E", "UTF8", "--locale=C", "-N")
 _OPTIONS = {
