@@ -138,12 +138,14 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print the ratios of every round as JSON")
     words = parser.parse_args()
     comparisons = []
+    missed = False
     try:
         scenario = scenarios[words.scenario]()
         for rival in scenario.rivals:
             try:
                 comparisons.append(compare(scenario, rival, words.rounds, words.seconds, words.patience))
             except MissingError as missing:
+                missed = True
                 print(f"{rival.name} is left out: {missing}", file=sys.stderr)
     except MissingError as missing:
         print(missing, file=sys.stderr)
@@ -152,7 +154,7 @@ def main() -> int:
         print(json.dumps({"title": scenario.title, "comparisons": [asdict(one) for one in comparisons]}, indent=2))
     else:
         print_table(scenario.title, comparisons)
-    return 0 if all(one.holds for one in comparisons) else 1
+    return 0 if not missed and all(one.holds for one in comparisons) else 1
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ MESSAGE_SIZE = 40 * 1024
 CONNECTIONS = 10
 LONGEST_RUN = 120.0
 _POSTFIX = "It comes with Debian's package postfix (installed is enough; it needn't run)."
+_LIBRARIES = "postfix/usr/lib/postfix"
 
 
 class MissingError(Exception):
@@ -41,7 +42,8 @@ class Place:
     def popen(self, words: Sequence[str | Path], cwd: Path | None = None) -> "subprocess.Popen[str]":
         """Start a process there."""
         pin = partial(os.sched_setaffinity, 0, {self.core}) if self.core is not None else None
-        environment = os.environ | {"PYTHONPATH": str(HERE.parent)}
+        # Where Postfix's own libraries are, if it was unpacked and not installed.
+        environment = os.environ | {"PYTHONPATH": str(HERE.parent), "LD_LIBRARY_PATH": str(CACHE / _LIBRARIES)}
         return subprocess.Popen(
             [str(word) for word in words],
             stdout=subprocess.PIPE,
@@ -108,11 +110,21 @@ def build(name: str) -> Path:
 
 
 def find_postfix(name: str) -> Path:
-    """Return smtp-source or smtp-sink."""
+    """Return smtp-source or smtp-sink: the installed one, or one out of Debian's package, unpacked into the cache."""
     found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if found is None:
-        raise MissingError(f"There is no {name}. {_POSTFIX}")
-    return Path(found)
+    return Path(found) if found else _unpack_postfix() / "usr" / "sbin" / name
+
+
+def _unpack_postfix() -> Path:
+    folder = CACHE / "postfix"
+    if not (folder / "usr" / "sbin").is_dir():
+        if shutil.which("apt-get") is None:
+            raise MissingError(f"There is no Postfix, and no apt-get to fetch it with. {_POSTFIX}")
+        folder.mkdir(parents=True, exist_ok=True)
+        if subprocess.run(["apt-get", "download", "-qq", "postfix"], cwd=folder, check=False).returncode:
+            raise MissingError(f"apt-get couldn't fetch Postfix; it said why above. {_POSTFIX}")
+        subprocess.run(["dpkg-deb", "-x", *folder.glob("*.deb"), folder], check=True)
+    return folder
 
 
 def install_nodemailer() -> Path:
