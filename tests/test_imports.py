@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": {"model", "errors", "store", "mail", "search"},  # of mail, an address's key; search is pure
     "audience": GROUND | {"audience", "mail", "store"},
     "delivery": GROUND | {"delivery", "mail", "store", "secret", "logs"},
-    "bounces": GROUND | {"bounces", "mail", "store"},
+    "bounces": GROUND | {"bounces", "logs", "mail", "store"},
     "operators": GROUND | {"operators", "mail", "store"},
     "logs": set(),
     "schedule": GROUND

@@ -16,19 +16,23 @@ from hashlib import sha256
 from typing import Final, TypeVar
 
 from newsletter import config
+from newsletter.bounces.digest import digest_mail
 from newsletter.bounces.letters import Letters
 from newsletter.bounces.policy import Judgement, judge_finding, judge_report
+from newsletter.errors import StoreError
+from newsletter.logs import get_logger
 from newsletter.mail.address import fold_address
-from newsletter.mail.reports.judge import Evidence, judge
+from newsletter.mail.reports.judge import HARD, Evidence, judge
 from newsletter.mail.reports.read import Ours, read_report
-from newsletter.model.bounce import Finding, Named, NamedBy, Report, ReportKind
+from newsletter.model.bounce import Finding, Named, NamedBy, Reason, Report, ReportKind
 from newsletter.model.consent import Consent, ConsentEvent, Origin
-from newsletter.model.subscriber import Subscriber, SuppressionReason
+from newsletter.model.subscriber import Subscriber, SubscriberState, SuppressionReason
 from newsletter.model.verdict import Event, Past, Verdict, Way
 from newsletter.store import bounces as store
+from newsletter.store.choices import is_erased
 from newsletter.store.consents import record_consent, record_consents
 from newsletter.store.database import Connection, Database
-from newsletter.store.notices import fail_notice, find_letter_address, find_return, write_notice
+from newsletter.store.notices import fail_notice, find_letter_address, find_return, list_failed_letters, write_notice
 from newsletter.store.returns import (
     Arrival,
     NewBounce,
@@ -40,10 +44,13 @@ from newsletter.store.returns import (
 from newsletter.store.subscribers import find_subscriber, lock_subscriber, mark_left
 from newsletter.store.suppression import lift_suppression, suppress
 
+_log = get_logger(__name__)
+
 KEPT_MOST: Final = 1000
 REFUSALS_AT_ONCE: Final = 500
 
 _JUDGED: Final = frozenset({ReportKind.BOUNCE, ReportKind.COMPLAINT, ReportKind.FEEDBACK, ReportKind.UNSUBSCRIBE})
+_MAILBOX: Final = HARD | {Reason.MAILBOX_FULL, Reason.MAILBOX_DISABLED, Reason.FILTERED}
 _SUPPRESSIONS: Final = {
     Verdict.SUSPEND: SuppressionReason.BOUNCED,
     Verdict.COMPLAINT: SuppressionReason.COMPLAINED,
@@ -83,8 +90,23 @@ class Desk:
 
 
 def take_mails(desk: Desk, mails: Sequence[Incoming]) -> list[Taken]:
-    """Take mails in, all in one transaction; raises StoreError, and none is taken then."""
-    read = [_read(mail, desk.ours) for mail in mails]
+    """Take mails in, all in one transaction; raises StoreError, and none is taken then.
+
+    Should a mail be one that can't be taken in at all, the others are, each by itself, and it is kept for a human: one
+    mail must not stop all that come behind it.
+    """
+    try:
+        return _take_read(desk, [_read(mail, desk.ours) for mail in mails])
+    except StoreError:
+        raise
+    except Exception:
+        if len(mails) != 1:
+            return [taken for mail in mails for taken in take_mails(desk, [mail])]
+        _log.exception("mail can't be read")
+        return _take_read(desk, [_give_up(mail) for mail in mails])
+
+
+def _take_read(desk: Desk, read: Sequence["_Read"]) -> list[Taken]:
     with desk.database.transaction() as connection:
         return _take(connection, desk, [_name_by_letter(connection, one) for one in read], desk.clock())
 
@@ -106,6 +128,7 @@ def take_refusals(desk: Desk) -> int:
                 _take_refusals(connection, desk, one, now)
         found = len(refusals)
         taken += found
+    _take_letters(desk)
     return taken
 
 
@@ -116,6 +139,26 @@ class _Read:
     arrival: Arrival
     number: int
     raw: bytes = b""
+
+
+def _take_letters(desk: Desk) -> None:
+    """Judge warnings and probes that were refused while being sent, as those that came back are; each once."""
+    with desk.database.transaction() as connection:
+        read = [_read_letter(*letter) for letter in list_failed_letters(connection)]
+        _take(connection, desk, [one for one in read if _is_about_mailbox(one.arrival.report)], desk.clock())
+
+
+def _read_letter(notice_id: int, reader: int, number: int, address: str, said: str) -> _Read:
+    found = judge(Evidence((said,)))
+    finding = Finding(found.reason, found.severity, recipient=address, status=found.status, diagnostic=said)
+    names = (Named(reader, number, NamedBy.ENVELOPE),)
+    report = Report(ReportKind.BOUNCE, (finding,), names=names, form="smtp")
+    return _Read(Arrival(sha256(f"letter\0{notice_id}".encode()).hexdigest(), report, Way.SMTP), reader)
+
+
+def _is_about_mailbox(report: Report) -> bool:
+    """Return whether a refusal tells of a reader's mailbox: our own trouble proves nothing about him."""
+    return bool(report.finding and report.finding.reason in _MAILBOX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +175,14 @@ _Item = TypeVar("_Item")
 
 def _read(mail: Incoming, ours: Ours) -> _Read:
     report = read_report(mail.raw, ours, envelope_to=mail.envelope_to)
-    arrival = Arrival(sha256(mail.raw).hexdigest(), report, mail.way, len(mail.raw))
+    arrival = Arrival(digest_mail(mail.raw, report), report, mail.way, len(mail.raw))
     return _Read(arrival, report.named.subscriber_id if report.named else 0, mail.raw)
+
+
+def _give_up(mail: Incoming) -> _Read:
+    """Return a mail as one that nobody can read."""
+    report = Report(ReportKind.UNREADABLE)
+    return _Read(Arrival(digest_mail(mail.raw, report), report, mail.way, len(mail.raw)), 0, mail.raw)
 
 
 def _name_by_letter(connection: Connection, read: _Read) -> _Read:
@@ -179,7 +228,9 @@ def _split_rounds(items: Sequence[_Item], name: Callable[[_Item], tuple[object, 
 
 def _take_round(connection: Connection, desk: Desk, read: Sequence[_Read], now: datetime) -> list[Taken]:
     """Take in what names each reader once at the most, in few statements for all of it."""
-    readers = lock_readers(connection, [one.number for one in read if one.number])
+    found = lock_readers(connection, [one.number for one in read if one.number])
+    readers = {number: reader for number, reader in found.items() if not is_erased(reader)}
+    read = [one if one.number in readers or one.number not in found else _unname(one) for one in read]
     arrivals = _choose_kept(connection, read)
     arrivals = [replace(item, reader=readers.get(one.number)) for item, one in zip(arrivals, read, strict=True)]
     numbers = record_reports(connection, arrivals, now)
@@ -190,6 +241,12 @@ def _take_round(connection: Connection, desk: Desk, read: Sequence[_Read], now: 
         _finish(connection, desk, replace(one, arrival=item), number, cases, now)
         for one, item, number in zip(read, arrivals, numbers, strict=True)
     ]
+
+
+def _unname(read: _Read) -> _Read:
+    """Return what came back from a reader who was erased, without anything that could name him again."""
+    report = Report(read.arrival.report.kind, form=read.arrival.report.form)
+    return _Read(replace(read.arrival, report=report), 0)
 
 
 def _choose_kept(connection: Connection, read: Sequence[_Read]) -> list[Arrival]:
@@ -214,7 +271,8 @@ def _finish(
         return Taken(report, again=True)
     if report.notice:
         _settle_notice(connection, report, arrival.way, now)
-    if report.kind is ReportKind.REPLY and read.raw:
+    to_editor = report.notice and find_letter_address(connection, report.notice) is None
+    if report.kind is ReportKind.REPLY and read.raw and not to_editor:  # a machine's answer to what we forwarded
         return _forward(connection, desk, read.raw, report, number, now)
     judgement = cases[number].judgement if number in cases else None
     return Taken(report, reader=arrival.reader, judgement=judgement, kept=arrival.raw is not None)
@@ -223,7 +281,8 @@ def _finish(
 def _judge(connection: Connection, desk: Desk, new: Sequence[tuple[Arrival, int]], now: datetime) -> dict[int, _Case]:
     """Judge those reports that are about a reader, and return what is decided by each report's number."""
     about = [(item, item.reader, number) for item, number in new if item.reader and item.report.kind in _JUDGED]
-    pasts = _load_pasts(connection, desk, [reader for _, reader, _ in about], now)
+    returning = {reader.id: item.report.named.edition_id for item, reader, _ in about if item.report.named}
+    pasts = _load_pasts(connection, desk, [reader for _, reader, _ in about], now, returning)
     cases = {}
     for item, reader, number in about:
         edition_id = item.report.named.edition_id if item.report.named else None
@@ -282,6 +341,8 @@ def _write_to(connection: Connection, desk: Desk, case: _Case, now: datetime) ->
         left = mark_left(connection, reader.address, now)
         if left and left.changed:
             record_consent(connection, reader.id, ConsentEvent.LEFT, Origin(f"mail ({case.way})"), now)
+    elif reader.state is not SubscriberState.ACTIVE:
+        return  # who has left or complained hears nothing more from us
     elif verdict is Verdict.WARN:
         missed = store.list_missed(connection, reader.id)
         write_notice(connection, desk.letters.warn(reader, missed, now), now)
@@ -323,5 +384,12 @@ def _forward(connection: Connection, desk: Desk, raw: bytes, report: Report, num
     return Taken(report, forwarded=True)
 
 
-def _load_pasts(connection: Connection, desk: Desk, readers: Sequence[Subscriber], now: datetime) -> dict[int, Past]:
-    return store.load_pasts(connection, [reader.id for reader in readers], now - timedelta(days=desk.rules.quiet_days))
+def _load_pasts(
+    connection: Connection,
+    desk: Desk,
+    readers: Sequence[Subscriber],
+    now: datetime,
+    returning: Mapping[int, int | None] | None = None,
+) -> dict[int, Past]:
+    quiet_since = now - timedelta(days=desk.rules.quiet_days)
+    return store.load_pasts(connection, [reader.id for reader in readers], quiet_since, returning)

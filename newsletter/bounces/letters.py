@@ -43,7 +43,7 @@ class Letters:
         if not self.editor:
             return None
         mail, _ = parse_mail(raw, LIMITS)
-        said = read_words(mail, LIMITS).said.strip()[:_REPLY_LENGTH]
+        said = read_words(mail, LIMITS).said.replace("\0", "").strip()[:_REPLY_LENGTH]
         sender = find_address(report.sender)
         return NewNotice(
             kind="reply",

@@ -94,6 +94,8 @@ BLAMES_US = frozenset(
         Reason.SENDER_REFUSED,
         Reason.NOT_COMPLIANT,
         Reason.PROTOCOL,
+        Reason.POLICY,
+        Reason.ENCRYPTION,
         Reason.SPAM,
         Reason.CONTENT,
         Reason.VIRUS,

@@ -7,7 +7,7 @@ What has reached him: an edition that was sent, has not come back, and has had t
 it is forgiven, and so is all that the operator has undone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -74,23 +74,32 @@ def load_past(connection: Connection, subscriber_id: int, quiet_since: datetime)
     return load_pasts(connection, [subscriber_id], quiet_since).get(subscriber_id, Past())
 
 
-def load_pasts(connection: Connection, subscriber_ids: Sequence[int], quiet_since: datetime) -> dict[int, Past]:
+def load_pasts(
+    connection: Connection,
+    subscriber_ids: Sequence[int],
+    quiet_since: datetime,
+    returning: Mapping[int, int | None] | None = None,
+) -> dict[int, Past]:
     """Return what counts against readers: what came back softly since anything reached each of them, oldest first.
 
     Mail that was sent before `quiet_since` and hasn't come back has reached him. A warning that hasn't come back by
-    then has, too. Of whom nothing came back nothing is returned.
+    then has, too. Of whom nothing came back nothing is returned. `returning` is each reader's edition that is coming
+    back now, however late.
     """
     if not subscriber_ids:
         return {}
     found: dict[int, list[Any]] = {}
     for row in connection.execute(_AGAINST, {"readers": list(subscriber_ids)}):
         found.setdefault(row.subscriber_id, []).append(row)
-    return {reader: _weigh(connection, reader, rows, quiet_since) for reader, rows in found.items()}
+    late = returning or {}
+    return {reader: _weigh(connection, reader, rows, quiet_since, late.get(reader)) for reader, rows in found.items()}
 
 
-def _weigh(connection: Connection, subscriber_id: int, rows: Sequence[Any], quiet_since: datetime) -> Past:
+def _weigh(
+    connection: Connection, subscriber_id: int, rows: Sequence[Any], quiet_since: datetime, returning: int | None
+) -> Past:
     """Return what of a reader's bounces still counts."""
-    wanted = {"reader": subscriber_id, "quiet_since": quiet_since}
+    wanted = {"reader": subscriber_id, "quiet_since": quiet_since, "returning": returning or 0}
     reached_at: datetime | None = connection.execute(_REACHED, wanted).scalar_one()
     rows = [row for row in rows if reached_at is None or row.sent_at > reached_at]
     stages = [row for row in rows if row.verdict in (Verdict.WARN, Verdict.PROBE)]
@@ -238,6 +247,7 @@ def _select_reached() -> Select[Any]:
         deliveries.c.subscriber_id == bindparam("reader"),
         deliveries.c.state == "sent",
         deliveries.c.settled_at <= bindparam("quiet_since", type_=deliveries.c.settled_at.type),
+        deliveries.c.edition_id != bindparam("returning"),
         ~came_back,
     )
 

@@ -113,6 +113,14 @@ def find_letter_address(connection: Connection, notice_id: int) -> str | None:
     return connection.execute(select(notices.c.address).where(letter)).scalar_one_or_none()
 
 
+def list_failed_letters(connection: Connection, limit: int = 500) -> list[tuple[int, int, int, str, str]]:
+    """Return id, reader, return number, address and answer of letters that count and were refused, newest first."""
+    columns = (notices.c.id, notices.c.subscriber_id, notices.c.return_number, notices.c.address, notices.c.reply)
+    counts = and_(notices.c.state == NoticeState.FAILED, notices.c.return_number.is_not(None), notices.c.attempts > 0)
+    newest = select(*columns).where(counts).order_by(notices.c.id.desc()).limit(limit)
+    return [tuple(row) for row in connection.execute(newest)]
+
+
 def find_return(connection: Connection, notice_id: int) -> tuple[int, int] | None:
     """Return reader and number that a notice's return address names, if what comes back counts against him."""
     columns = select(notices.c.subscriber_id, notices.c.return_number)

@@ -53,7 +53,8 @@ def count_reasons(connection: Connection, since: datetime) -> dict[Reason, int]:
 def count_complaints(connection: Connection, since: datetime) -> tuple[int, int]:
     """Return how many readers complained, and how many mails of what was published since were sent."""
     complaint = and_(bounces.c.at >= since, bounces.c.verdict == Verdict.COMPLAINT)
-    complaints = connection.execute(select(func.count()).where(complaint)).scalar_one()
+    readers = func.count(bounces.c.subscriber_id.distinct())
+    complaints = connection.execute(select(readers).where(complaint)).scalar_one()
     sent = and_(_is_fresh(since), deliveries.c.state == "sent")
     return int(complaints), int(connection.execute(select(func.count()).where(sent)).scalar_one())
 

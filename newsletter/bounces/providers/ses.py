@@ -70,8 +70,9 @@ class Envelope:
 def parse_envelope(body: bytes) -> Envelope:
     """Return what SNS sends; raises PayloadError for anything else."""
     raw = mapping(parse_json(body))
-    kind = text(raw.get("Type"))
-    if kind not in _SIGNED or not _TOPIC.fullmatch(text(raw.get("TopicArn"))):
+    kind, topic = raw.get("Type"), raw.get("TopicArn")
+    # As they stand: what is signed runs together, and a field cut to fit would leave room for another's.
+    if not (isinstance(kind, str) and kind in _SIGNED and isinstance(topic, str) and _TOPIC.fullmatch(topic)):
         raise PayloadError("this is no message of SNS")
     try:
         signature = base64.b64decode(str(raw.get("Signature", "")), validate=True)
@@ -79,7 +80,7 @@ def parse_envelope(body: bytes) -> Envelope:
         raise PayloadError("the signature is no base64") from None
     return Envelope(
         kind=kind,
-        topic=text(raw.get("TopicArn")),
+        topic=topic,
         message=str(raw.get("Message", "")),
         message_id=text(raw.get("MessageId")),
         certificate_url=str(raw.get("SigningCertURL", "")),

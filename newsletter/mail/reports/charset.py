@@ -37,7 +37,8 @@ def decode_bytes(data: bytes, charset: str = "") -> str:
         return data.decode("ascii")
     if name in ("", "us-ascii", "ascii", "utf-8", "utf8", "unknown-8bit") or not is_known_charset(name):
         return _guess(data)
-    return data.decode(_ALIASES.get(name, name), "replace")
+    # UTF-7 can spell halves of a pair, which no database takes.
+    return data.decode(_ALIASES.get(name, name), "replace").encode("utf-8", "replace").decode()
 
 
 def _guess(data: bytes) -> str:

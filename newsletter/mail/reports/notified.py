@@ -92,4 +92,4 @@ def _mapping(event: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _text(event: Mapping[str, Any], name: str) -> str:
     found = event.get(name)
-    return found[:4000] if isinstance(found, str) else ""
+    return found[:4000].encode("utf-8", "replace").decode() if isinstance(found, str) else ""

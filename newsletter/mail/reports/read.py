@@ -21,7 +21,7 @@ from newsletter.mail.reports.fields import decode_words
 from newsletter.mail.reports.limits import LIMITS, SHOWN_LENGTH, Limits
 from newsletter.mail.reports.names import Ours, Places, find_arrivals, find_names
 from newsletter.mail.reports.notified import read_notification
-from newsletter.mail.reports.requests import is_request
+from newsletter.mail.reports.requests import find_request_token, is_request
 from newsletter.mail.reports.signs import is_bounce, is_daemon
 from newsletter.mail.reports.structure import Part, decode_part, parse_mail, walk_parts
 from newsletter.mail.reports.text import Words, read_words
@@ -82,7 +82,8 @@ def _read_kind(mail: Part, words: Words, ours: Ours | None, limits: Limits) -> R
     if notified is not None:
         return notified
     addressed = [a.lower() for value in find_arrivals(mail.fields) for a in find_addresses(value)]
-    if is_request(mail.fields, addressed, ours.unsubscribe_address if ours else ""):
+    wish = is_request(mail.fields, addressed, ours.unsubscribe_address if ours else "")
+    if wish and (find_request_token(mail.fields) or not is_auto_reply(mail, words)):
         return Report(ReportKind.UNSUBSCRIBE, (_describe(mail, Reason.UNSUBSCRIBE),), form="mailto")
     if is_refusal(mail, words) or (not is_receipt(mail) and _is_delivery_report(mail, words, limits)):
         return _make_bounce(read_bounce(mail, words, limits))

@@ -6,6 +6,7 @@ Owns the signs, and how many of them it takes.
 import re
 
 from newsletter.mail.reports.addresses import find_address
+from newsletter.mail.reports.autoreply import is_auto_reply
 from newsletter.mail.reports.fields import Fields, decode_words
 from newsletter.mail.reports.judge import tells_reason
 from newsletter.mail.reports.matching import has_phrase, make_phrases, normalise
@@ -106,6 +107,8 @@ def is_bounce(mail: Part, words: Words) -> bool:
     beginning = normalise(words.said[:3000])
     introduced = has_phrase(beginning, _INTRODUCTIONS)
     if signs + introduced > 1:
+        if not (is_daemon(mail.fields) or called) and is_auto_reply(mail, words):
+            return False  # nobody's return address, and a footer that speaks of its "intended recipient"
         return signs > 1 or not _is_answer(mail.fields, subject)
     return is_daemon(mail.fields) and tells_reason(words.said)
 

@@ -190,3 +190,15 @@ def test_whatever_stands_in_an_event_nothing_breaks(value: object, kind: str) ->
     for event in (value, {"notificationType": kind, kind.lower(): value, "mail": value}):
         for found in read(event):
             assert found.report.findings
+
+
+def test_fields_that_run_into_each_other_are_no_other_topic_s() -> None:
+    """Anybody has a topic of his own, whose messages Amazon signs: its text must not become our topic's name."""
+    ours, theirs = "arn:aws:sns:eu-central-1:123456789012:bounces", "arn:aws:sns:eu-central-1:666666666666:evil"
+    event = json.dumps(bounce("Permanent", "NoEmail", "smtp; 550 5.1.1 no such user", "5.1.1"))
+    message = f"{event}\nMessageId\nm-1\nTimestamp\nT\nTopicArn\n{ours}{' ' * 1000}"
+    genuine = json.loads(notification({}, more={"TopicArn": theirs, "Message": message}))
+    tail = f"\nMessageId\n{genuine['MessageId']}\nTimestamp\n{genuine['Timestamp']}\nTopicArn\n{theirs}"
+    forged = genuine | {"Message": event, "MessageId": "m-1", "Timestamp": "T", "TopicArn": f"{ours}{' ' * 1000}{tail}"}
+    with pytest.raises(PayloadError):
+        parse_envelope(json.dumps(forged).encode())
