@@ -68,9 +68,9 @@ def back_up_when_due(app: App, now: datetime) -> Path | None:
     every, database = app.settings.backup.every_hours, find_file(app.settings.database.url)
     if database is None or not every:
         return None
-    copies = list_backups(app.settings.database.backups, database)
     # One from the future was made by a clock that was wrong.
-    if copies and timedelta() <= now - copies[-1][0] < timedelta(hours=every):
+    made = [at for at, _ in list_backups(app.settings.database.backups, database) if at <= now]
+    if made and now - made[-1] < timedelta(hours=every):
         return None
     path = make_backup(app, now)
     rotate(app)
@@ -93,29 +93,34 @@ def restore_copy(app: App, copy: Path, now: datetime, *, only_sender: bool) -> R
         copy_database(copy, scratch, None)
         with open_database(f"sqlite:///{scratch}", Path(folder)) as opened:
             _refuse_stranger(app, database, opened)
-            copied_at, reconciled, fence, line = _reconcile(app, opened, now, only_sender=only_sender)
+            copied_at, reconciled, fence, mark = _reconcile(app, opened, now, only_sender=only_sender)
         replaced, carried = _keep_replaced(app, database, scratch, now)
         put_back(scratch, database)
-    write_fence(app.settings.delivery.journal, line, fence[1])
-    return Restored(copied_at, replaced, reconciled, carried, compared=fence[0])
+    # Who sent from the old one meanwhile has noted it in the fence; now he is refused, and it is compared once more.
+    _, late, last, _ = _reconcile(app, app.database, now, only_sender=only_sender, mark=mark)
+    write_fence(app.settings.delivery.journal, mark.line, last[1])
+    return Restored(copied_at, replaced, _join(reconciled, late), carried, compared=fence[0])
 
 
 def reconcile_database(app: App, now: datetime, *, only_sender: bool) -> Restored:
     """Compare a database that was restored by other means with what was sent from here since; let it send again."""
-    copied_at, reconciled, fence, line = _reconcile(app, app.database, now, only_sender=only_sender)
-    write_fence(app.settings.delivery.journal, line, fence[1])
+    copied_at, reconciled, fence, mark = _reconcile(app, app.database, now, only_sender=only_sender)
+    write_fence(app.settings.delivery.journal, mark.line, fence[1])
     return Restored(copied_at, None, reconciled, 0, compared=fence[0])
 
 
 def _reconcile(
-    app: App, database: Database, now: datetime, *, only_sender: bool
-) -> tuple[datetime | None, Reconciled, tuple[bool, FenceMark], str]:
-    """Return since when the copy knows nothing, what became of readers, and the fence that goes with it."""
+    app: App, database: Database, now: datetime, *, only_sender: bool, mark: LedgerMark | None = None
+) -> tuple[datetime | None, Reconciled, tuple[bool, FenceMark], LedgerMark]:
+    """Return since when the copy knows nothing, what became of readers, the fence that goes with it, where it stood.
+
+    `mark`: where it stood before it was compared for the first time.
+    """
     folder = app.settings.delivery.journal
     # Others may have sent from a database that isn't a file of this machine, and this one's fence can't tell.
     everything = database.dialect != "sqlite" and not only_sender
     with database.transaction() as connection:
-        mark = open_ledger(connection, secrets.token_hex(16), secrets.token_hex(16))
+        mark = mark or open_ledger(connection, secrets.token_hex(16), secrets.token_hex(16))
         fence = load_fence(folder, mark.line)
         restoration = decide_restoration(mark, fence, secrets.token_hex(16), everything=everything)
         since = last_known(connection)
@@ -123,7 +128,14 @@ def _reconcile(
         reconciled = reconcile_ledger(connection, mark, restoration, days, now)
         close_sessions(connection)  # of who signed in before the copy was made, and may have signed out since
     kept = fence.epochs if fence else {}
-    return since, reconciled, (fence is not None, FenceMark(restoration.life, kept)), mark.line
+    return since, reconciled, (fence is not None, FenceMark(restoration.life, kept)), mark
+
+
+def _join(first: Reconciled, late: Reconciled) -> Reconciled:
+    counts = {
+        slug: first.unknown.get(slug, 0) + late.unknown.get(slug, 0) for slug in {**first.unknown, **late.unknown}
+    }
+    return Reconciled(counts, tuple(dict.fromkeys((*first.fenced, *late.fenced))))
 
 
 def _days_since(app: App, since: datetime | None, now: datetime) -> Sequence[str]:

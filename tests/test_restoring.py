@@ -14,8 +14,9 @@ from newsletter.errors import StoreError, UsageError
 from newsletter.model.delivery import Audit
 from newsletter.model.subscriber import NewSubscriber
 from newsletter.publishing import Published, publish_issue
-from newsletter.restoring import Restored, make_backup, reconcile_database, restore_copy, rotate
+from newsletter.restoring import Restored, back_up_when_due, make_backup, reconcile_database, restore_copy, rotate
 from newsletter.store.backup import list_backups
+from newsletter.store.backup import put_back as put_back_file
 from newsletter.store.controls import resend_unknown
 from newsletter.store.deliveries import count_deliveries
 from newsletter.store.editions import load_edition
@@ -267,3 +268,32 @@ def test_backups_are_rotated(house: House) -> None:
             make_backup(app, datetime(2024, 5, 25, tzinfo=UTC) - timedelta(days=days))
         assert len(rotate(app)) == 12
         assert len(list_backups(house.folder / "backups", house.folder / "newsletter.db")) == 8
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
+def test_a_copy_from_the_future_is_not_the_newest_one(house: House) -> None:
+    with house.open() as app:
+        assert back_up_when_due(app, NOW + timedelta(days=300))
+        made = [back_up_when_due(app, NOW + timedelta(minutes=minutes)) for minutes in (0, 10, 20, 1439, 1440)]
+    assert [copy is not None for copy in made] == [True, False, False, False, True]
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
+def test_what_a_worker_sends_during_the_restore_is_not_sent_again(
+    house: House, take: Take, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.publish(TUESDAY)
+    put_back = take()
+    put_back()  # the copy is of another life than what is replaced now
+    house.publish(TUESDAY)
+    sent: list[int] = []
+
+    def send_and_put_back(copy: Path, database: Path) -> None:
+        sent.append(house.publish_and_count(WEDNESDAY))
+        put_back_file(copy, database)
+
+    monkeypatch.setattr("newsletter.restoring.put_back", send_and_put_back)
+    done = put_back()
+    assert (sent, done.reconciled.fenced) == ([5], (f"slug:{WEDNESDAY}",))
+    assert house.publish_and_count(WEDNESDAY) == 0
+    assert house.publish_and_count(THURSDAY) == 5

@@ -8,8 +8,8 @@ Owns the judgement: publish now, hold, skip, give up, or leave it. What is publi
     no issue                    wait (warn)       skipped or held (no_issue)   skipped
     out already                 published         published                    published
 
-A clock that was wrong may have given up a slot whose time is still to come: such a slot is opened again, unless an
-operator skipped it.
+A clock that was wrong may have given up a slot whose time is still to come, or whose grace isn't over and which was
+decided at a time that hasn't come yet: such a slot is opened again, unless an operator skipped it.
 """
 
 from collections.abc import Sequence
@@ -105,7 +105,7 @@ def decide_slot(
     `planned`: today's config has this slot.
     """
     if not slot.open:
-        return Reopen() if _was_a_slip(slot, now) else Wait()
+        return Reopen() if _was_a_slip(slot, rules, now) else Wait()
     if isinstance(findings, Out):
         return Adopt(findings.edition_id)
     if now < slot.due_at - SKEW and slot.state is SlotState.HELD and slot.why is not Why.OPERATOR:
@@ -119,9 +119,11 @@ def decide_slot(
     return _decide_in_time(slot, findings, rules)
 
 
-def _was_a_slip(slot: Slot, now: datetime) -> bool:
+def _was_a_slip(slot: Slot, rules: config.Schedule, now: datetime) -> bool:
     given_up = slot.state in (SlotState.SKIPPED, SlotState.MISSED) and slot.why is not Why.OPERATOR
-    return given_up and now < slot.due_at - SKEW
+    ahead = slot.decided_at is not None and slot.decided_at > now + SKEW
+    in_time = now <= slot.due_at + timedelta(hours=rules.grace_hours)
+    return given_up and (now < slot.due_at - SKEW or (ahead and in_time))
 
 
 def _decide_in_time(slot: Slot, findings: Findings, rules: config.Schedule) -> Decision:

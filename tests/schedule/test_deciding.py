@@ -244,6 +244,25 @@ def test_a_clock_put_back_after_the_send_sends_nothing_again(office: Office) -> 
     assert office.sent == {KEY: 1}
 
 
+@pytest.mark.parametrize("late", ["skip", "hold"])
+def test_a_clock_put_right_within_the_grace_sends_what_it_gave_up(office: Office, late: str) -> None:
+    office.rules = {"late": late}
+    at(office, DUE + timedelta(days=2, hours=12))
+    assert office.state("2024-05-21") == {"skip": "missed: late", "hold": "held: late"}[late]
+    for minutes in range(3):
+        at(office, DUE + minutes * MINUTE)
+    assert (office.state("2024-05-21"), office.sent) == ("published", {KEY: 1})
+
+
+def test_what_was_given_up_in_time_stays_given_up(office: Office) -> None:
+    office.files[DAY] = Absent()
+    at(office, DUE + HOUR)
+    office.files[DAY] = Ready()
+    for minutes in (56, 59, 61):  # the other machine's clock is a little behind
+        at(office, DUE + minutes * MINUTE)
+    assert (office.state("2024-05-21"), office.sent) == ("skipped: no issue", {})
+
+
 def test_a_day_taken_out_of_the_schedule_does_not_go_out(office: Office) -> None:
     office.now = DUE
     office.tables = {}
