@@ -36,6 +36,12 @@ FETCH_MOST = 1 << 16
 
 _logger = logging.getLogger(__name__)
 
+HANGS = "Not everything ended in good order: a task of the schedule hangs, and was broken off. The log names it."
+
+
+class HangingError(NewsletterError):
+    """Something goes on that was told to end: only the end of the process ends it."""
+
 
 class Bell:
     """Rung from any thread, heard in one event loop; lives as long as the server."""
@@ -98,18 +104,18 @@ def open_served(app: App, write_log: WriteLog | None) -> Served:
     return Served(service, (send_letters, write_lines, *_make_intake_jobs(app)))
 
 
-def make_schedule_job(posts: Sequence[Post]) -> Job:
+def make_schedule_job(posts: Sequence[Post], run_all: Callable[..., bool] = run_posts) -> Job:
     """Return what publishes at the time and sends what is due, for as long as the server lives (`schedule.running`).
 
     Letters are sent by the server itself, which knows at once when there is one. While the ticks go round, systemd is
-    told that all is well.
+    told that all is well. The job raises HangingError at its end when a tick doesn't come to its own.
     """
 
     async def run(stopping: asyncio.Event) -> None:
         stop, every = threading.Event(), load_watchdog()
         beat = Pulse(every, notify)
         roles = tuple(Role)
-        work = asyncio.create_task(asyncio.to_thread(run_posts, posts, roles, stop, beat, ("notices",)))
+        work = asyncio.create_task(asyncio.to_thread(run_all, posts, roles, stop, beat, ("notices",)))
         asked = asyncio.ensure_future(stopping.wait())
         notify(READY)
         await asyncio.wait([work, asked], return_when=asyncio.FIRST_COMPLETED)
@@ -117,7 +123,8 @@ def make_schedule_job(posts: Sequence[Post]) -> Job:
         if stopping.is_set():
             notify(STOPPING)
         stop.set()
-        await work
+        if not await work:
+            raise HangingError(HANGS)
 
     return run
 

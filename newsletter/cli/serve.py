@@ -5,6 +5,7 @@ import os
 import socket
 import stat
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -79,8 +80,19 @@ def _serve(publications: list[Settings], workers: int) -> int:
 
         if workers > 1:
             return run_workers(workers, work)
+        return _end_anyway(work)
+
+
+def _end_anyway(work: Callable[[], None]) -> int:
+    """Do it; where a thread hangs, which would keep the process from ending, too, end it. Return the exit code."""
+    from newsletter.serving import HangingError
+
+    try:
         work()
-        return 0
+    except HangingError as error:
+        click.echo(f"newsletter: {error}", err=True)
+        os._exit(error.exit_code)
+    return 0
 
 
 def _work(doors: list[tuple[Settings, socket.socket]]) -> None:

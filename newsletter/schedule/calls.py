@@ -62,8 +62,13 @@ def make_calls(
     fetch: Fetch,
     is_dead: Callable[[str], bool],
     should_stop: Callable[[], bool] = lambda: False,
+    *,
+    site: str,
 ) -> int:
-    """Make every call that is due now, one after the other; return how many were heard."""
+    """Make every call that is due now, one after the other; return how many were heard.
+
+    `site` is the publication's address: several may call one webhook.
+    """
     heard = 0
     while not should_stop():
         now = clock()
@@ -71,7 +76,7 @@ def make_calls(
             call = claim_call(connection, owner, now + _LEASE, now, is_dead)
         if call is None:
             break
-        answer = _make(call, alerts, clock(), fetch)
+        answer = _make(call, alerts, clock(), fetch, site)
         now = clock()
         again = None if answer.final else decide_again(call, now)
         with database.transaction() as connection:
@@ -80,14 +85,14 @@ def make_calls(
     return heard
 
 
-def _make(call: Call, alerts: Alerts, now: datetime, fetch: Fetch) -> Answer:
+def _make(call: Call, alerts: Alerts, now: datetime, fetch: Fetch, site: str) -> Answer:
     url = alerts.webhook if call.kind == "webhook" else alerts.heartbeat
     if not url:
         return Answer(410, "nothing is configured to be called any more")
     if call.kind == "heartbeat":
         return fetch(url, None, {})
     body = call.body.encode()
-    headers = sign_call(call.key, now, body, parse_key(load_secret(alerts.webhook_secret)))
+    headers = sign_call(name_call(site, call.key), now, body, parse_key(load_secret(alerts.webhook_secret)))
     return fetch(url, body, {**headers, "content-type": "application/json"})
 
 
@@ -105,6 +110,11 @@ def parse_key(secret: bytes) -> bytes:
         except ValueError:
             return secret
     return secret
+
+
+def name_call(site: str, key: str) -> str:
+    """Return a call's id, the same at every attempt, and another one for each publication."""
+    return f"{hashlib.sha256(site.encode()).hexdigest()[:12]}:{key}"
 
 
 def sign_call(key: str, now: datetime, body: bytes, secret: bytes) -> dict[str, str]:

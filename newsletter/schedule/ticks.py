@@ -144,8 +144,9 @@ def _tell_hubs(post: Post) -> None:
 
 
 def _make_calls(post: Post) -> None:
-    alerts = post.app.settings.alerts
-    make_calls(post.app.database, alerts, post.owner, post.clock, fetch_url, is_dead_owner, lambda: post.brake.pulled)
+    database, settings = post.app.database, post.app.settings
+    is_over, site = lambda: post.brake.pulled, settings.publication.url
+    make_calls(database, settings.alerts, post.owner, post.clock, fetch_url, is_dead_owner, is_over, site=site)
 
 
 TICKS: Final = (

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import select
 
 from newsletter.config import Alerts
-from newsletter.schedule.calls import Answer, decide_again, fetch_url, make_calls, parse_key, sign_call
+from newsletter.schedule.calls import Answer, decide_again, fetch_url, make_calls, name_call, parse_key, sign_call
 from newsletter.store.calls import Call, claim_call, count_calls, forget_calls, write_call
 from newsletter.store.database import Database
 from newsletter.store.schema import calls
@@ -31,6 +31,7 @@ class World:
     database: Database
     folder: Path
     now: datetime = NOW
+    site: str = "https://daily.example/"
     answers: list[Answer] = field(default_factory=list)
     heard: list[tuple[str, bytes | None, dict[str, str]]] = field(default_factory=list)
 
@@ -51,7 +52,13 @@ class World:
 
     def make(self, alerts: Alerts | None = None) -> int:
         return make_calls(
-            self.database, alerts or self.alerts, "one", lambda: self.now, self.fetch, lambda owner: owner == "dead"
+            self.database,
+            alerts or self.alerts,
+            "one",
+            lambda: self.now,
+            self.fetch,
+            lambda owner: owner == "dead",
+            site=self.site,
         )
 
     def counts(self) -> dict[str, int]:
@@ -78,11 +85,24 @@ def test_it_is_signed_as_standard_webhooks_are(world: World) -> None:
     world.write("key")
     world.make()
     headers = world.heard[0][2]
-    signed = f"key.{int(NOW.timestamp())}.".encode() + b'{"type": "sent"}'
+    name = name_call(world.site, "key")
+    signed = f"{name}.{int(NOW.timestamp())}.".encode() + b'{"type": "sent"}'
     expected = base64.b64encode(hmac.new(SECRET, signed, hashlib.sha256).digest()).decode()
-    assert headers["webhook-id"] == "key"
+    assert headers["webhook-id"] == name
     assert headers["webhook-timestamp"] == "1716618600"
     assert headers["webhook-signature"] == f"v1,{expected}"
+
+
+def test_publications_that_call_one_webhook_have_ids_of_their_own_that_attempts_keep(world: World) -> None:
+    world.write("report:issue:2024-05-25")
+    world.answers = [Answer(503, "HTTP 503")]
+    world.make()
+    world.now += timedelta(minutes=1)
+    world.make()
+    first, second = (headers["webhook-id"] for _, _, headers in world.heard)
+    other = name_call("https://weekly.example/", "report:issue:2024-05-25")
+    assert first == second != other
+    assert first.endswith(":report:issue:2024-05-25")
 
 
 def test_the_example_of_the_standard_is_signed_as_it_says() -> None:
