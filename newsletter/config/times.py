@@ -110,7 +110,7 @@ def _parse_field(field: str, low: int, high: int, names: tuple[str, ...] = ()) -
         first, dash, last = ("", "", "") if span == "*" else span.partition("-")
         start = _parse_number(first, low, high, names) if first else low
         end = _parse_number(last, low, high, names) if dash else high if slash or span == "*" else start
-        if dash and last == "sun":  # the week's last day as well as its first
+        if last == "sun" and start:  # the week's last day as well as its first
             end = high
         if (span != "*" and not first) or end < start:
             raise ValueError(f"holds {part!r}, which means no day; {_EXAMPLE}")

@@ -239,8 +239,12 @@ def needs_report(slot: Slot, audit: Audit, control: Control) -> bool:
 
 
 def is_good(audit: Audit) -> bool:
-    """Return whether an issue went as it should: everybody is accounted for, and somebody has it if anybody was due."""
-    return audit.holds and (audit.audience == 0 or audit.sent + audit.excluded + audit.deferred > 0)
+    """Return whether an issue went as it should.
+
+    Everybody is accounted for, somebody has it if anybody was due, and for most it didn't fail or end in doubt.
+    """
+    due = audit.audience - audit.excluded
+    return audit.holds and (due == 0 or audit.sent > 0) and 2 * (audit.failed + audit.unknown) <= due
 
 
 STATES_TOLD = (SlotState.HELD, SlotState.MISSED, SlotState.SKIPPED)

@@ -4,6 +4,8 @@ import json
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from newsletter.model.control import Control, ControlState
 from newsletter.model.delivery import Audit, DeliveryState, ReplyCount
 from newsletter.model.edition import EditionKind
@@ -87,6 +89,26 @@ def test_an_audit_that_does_not_hold_is_said_aloud_and_no_heartbeat_is_due() -> 
     assert not is_good(lost)
     assert is_good(AUDIT)
     assert not is_good(Audit(audience=2, sent=0, queued=0, deferred=0, failed=2, cancelled=0, unknown=0))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "good"),
+    [
+        ({"audience": 0}, True),
+        ({"audience": 3, "excluded": 3}, True),
+        ({"audience": 3, "excluded": 1, "deferred": 2}, False),  # nobody has it
+        ({"audience": 3, "cancelled": 3}, False),
+        ({"audience": 10, "sent": 5, "failed": 3, "unknown": 2}, True),
+        ({"audience": 10, "sent": 4, "failed": 3, "unknown": 3}, False),
+        ({"audience": 10, "sent": 3, "excluded": 1, "failed": 5, "deferred": 1}, False),
+        ({"audience": 10, "sent": 1, "deferred": 9}, True),
+    ],
+)
+def test_a_heartbeat_is_due_when_somebody_has_it_and_it_failed_for_half_at_most(
+    numbers: dict[str, int], *, good: bool
+) -> None:
+    nobody = dict.fromkeys(("sent", "queued", "deferred", "failed", "cancelled", "unknown"), 0)
+    assert is_good(Audit(**{**nobody, **numbers})) is good
 
 
 def test_a_report_waits_until_nobody_is_queued_unless_it_was_cancelled() -> None:
