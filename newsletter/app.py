@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from newsletter.config import Settings, load_settings
+from newsletter.config import Settings, load_publication
 from newsletter.model.topic import topic_key
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ class App:
 
     @classmethod
     def load(cls, config: Path | None) -> Self:
-        """Read the config (None: `config.toml` here, else every default). Raises ConfigError."""
-        return cls(load_settings(config))
+        """Read one publication's config (None: `config.toml` here, else every default). Raises ConfigError."""
+        return cls(load_publication(config))
 
     @cached_property
     def environment(self) -> "Environment":

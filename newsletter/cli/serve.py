@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from newsletter.app import App
-from newsletter.config import DEFAULT_NAME, Settings, Web, load_publications
+from newsletter.config import DEFAULT_NAME, Settings, Web, load_publications, load_settings
 from newsletter.errors import NewsletterError
 from newsletter.logs import start_logging
 
@@ -43,8 +43,8 @@ def command(config: Path | None, host: str | None, port: int | None, print_nginx
     given: dict[str, object] = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     if given:
         given["socket"] = None
-    with App.load(config) as app:
-        settings = app.settings.model_copy(update={"web": app.settings.web.model_copy(update=given)})
+    loaded = load_settings(config)
+    settings = loaded.model_copy(update={"web": loaded.web.model_copy(update=given)})
     if print_nginx:
         from newsletter.web.nginx import compose_nginx
 

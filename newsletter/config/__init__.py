@@ -7,7 +7,7 @@ Refuses unknown keys. Paths in a config are relative to the folder the config st
 from newsletter.config.example import render_config
 from newsletter.config.incoming import Bounces
 from newsletter.config.joining import Joining
-from newsletter.config.load import DEFAULT_NAME, load_publications, load_settings, parse_settings
+from newsletter.config.load import DEFAULT_NAME, load_publication, load_publications, load_settings, parse_settings
 from newsletter.config.schedule import Alerts, Backup, Log, Rollups, Schedule, Serve
 from newsletter.config.sending import DomainPace, Pace, Relay, Smtp
 from newsletter.config.serving import Web
@@ -51,6 +51,7 @@ __all__ = [
     "Smtp",
     "Templates",
     "Web",
+    "load_publication",
     "load_publications",
     "load_settings",
     "parse_settings",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 DEFAULT_NAME = "config.toml"
+_MOST_NAMED = 5
 
 
 def load_settings(path: Path | None, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -37,6 +38,24 @@ def load_settings(path: Path | None, environ: Mapping[str, str] = os.environ) ->
     if problems:
         raise ConfigError(str(chosen), problems)
     return resolved
+
+
+def load_publication(path: Path | None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Return the settings of the one publication that a command is about.
+
+    Raises ConfigError for a config that only names others: its own database and issues would be the defaults.
+    """
+    settings = load_settings(path, environ)
+    chosen, files = path or Path(DEFAULT_NAME), settings.serve.publications
+    is_one = not files or bool(settings.publication.model_fields_set)
+    if is_one or chosen.resolve() in [file.resolve() for file in files]:
+        return settings
+    ways = [f"--config {os.path.relpath(file)}" for file in files[:_MOST_NAMED]]
+    more = " …" if len(files) > len(ways) else ""
+    raise ConfigError(
+        str(chosen),
+        [("serve.publications", f"none is this config's own; say which you mean: {' or '.join(ways)}{more}")],
+    )
 
 
 def load_publications(path: Path | None, environ: Mapping[str, str] = os.environ) -> list[Settings]:

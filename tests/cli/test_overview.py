@@ -85,6 +85,19 @@ def test_an_edition_is_looked_for_in_each_of_several_publications(two_papers: Of
     assert "was never published" in two_papers.run("status", "2024-05-26", code=1)
 
 
+def test_a_command_about_one_publication_asks_which(two_papers: Office) -> None:
+    head = Path() / "config.toml"
+    for words in (("publish", "2024-05-25"), ("backup",), ("subscribers", "list")):
+        said = two_papers.run(*words, code=2)
+        assert "config.toml: serve.publications: none is this config's own; say which you mean: " in said
+        assert "--config one/config.toml or --config two/config.toml" in said
+    assert "newsletter-2" in two_papers.run("--config", "one/config.toml", "backup")
+    text = head.read_text()
+    for own in ('[publication]\ntitle = "Mine"\n' + text, text.replace('"two/', '"config.toml", "two/')):
+        head.write_text(own)
+        two_papers.run("backup")
+
+
 def test_two_publications_have_no_one_database(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("one", "two"):
         (Path() / f"{name}.toml").write_text("")
