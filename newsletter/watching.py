@@ -15,6 +15,7 @@ from newsletter.model.edition import EditionKind
 from newsletter.model.notice import NoticeState
 from newsletter.model.rates import SPAN, Rates, find_reached
 from newsletter.model.slot import Plan, Slot, SlotState, Why
+from newsletter.model.subscriber import Cadence
 from newsletter.schedule.events import compose_command
 from newsletter.schedule.planning import load_calendar
 from newsletter.store.calls import count_calls
@@ -24,6 +25,7 @@ from newsletter.store.dispatch import (
     Backlog,
     count_backlog,
     count_settled_since,
+    count_unserved,
     list_halted_editions,
     list_open_editions,
     list_unknown_editions,
@@ -98,6 +100,7 @@ def load_overview(
         slots = load_slots(connection, now - _BEHIND)
         moving = [_load_moving(connection, slug, now) for slug in list_open_editions(connection)]
         missing = _needs_of_processes(settings, ticks, now)
+        unserved = list(_needs_of_rollups(settings, connection, now))
         rates = load_rates(connection, now - SPAN) if with_rates else None
         return Overview(
             publication=settings.publication.title,
@@ -107,7 +110,13 @@ def load_overview(
             coming=list_coming(settings, slots, now),
             moving=moving,
             recent=[(line, count_deliveries(connection, line.id)) for line in lines],
-            needs=[*_needs_of_slots(slots), *_needs_of_editions(connection), *needs_of_rates(rates), *missing],
+            needs=[
+                *_needs_of_slots(slots),
+                *_needs_of_editions(connection),
+                *needs_of_rates(rates),
+                *missing,
+                *unserved,
+            ],
             backlog=count_backlog(connection, now),
             ticks=ticks,
             notices=count_notices(connection),
@@ -181,6 +190,15 @@ def _needs_of_editions(connection: Connection) -> Iterator[Need]:
             f"The database was restored: {', '.join(fenced)} may have been sent before.",
             "When one of these is published again, its readers are unknown and get no mail.",
         )
+
+
+def _needs_of_rollups(settings: Settings, connection: Connection, now: datetime) -> Iterator[Need]:
+    """Say who waits for a week's or a month's mail that nobody sends."""
+    kinds = ((Cadence.WEEKLY, settings.rollups.weekly, 9), (Cadence.MONTHLY, settings.rollups.monthly, 35))
+    for cadence, planned, days in kinds:
+        if not planned and (count := count_unserved(connection, cadence, now - timedelta(days=days))):
+            way_out = f"Set [rollups] {cadence}, or: newsletter rollup {cadence}"
+            yield Need(f"{count:,} want {cadence} mail, and none is planned or was sent lately.", way_out)
 
 
 def _needs_of_processes(settings: Settings, ticks: Mapping[str, datetime], now: datetime) -> Iterator[Need]:

@@ -5,13 +5,13 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from newsletter.config import Publication, Schedule, Settings
+from newsletter.config import Publication, Rollups, Schedule, Settings
 from newsletter.metrics import render_metrics
 from newsletter.model.bounce import Finding, Reason, Report, ReportKind, Severity
 from newsletter.model.delivery import DeliveryState, Reply, Settlement
 from newsletter.model.edition import EditionKind
 from newsletter.model.slot import Plan, SlotKey, SlotState, Why
-from newsletter.model.subscriber import NewSubscriber
+from newsletter.model.subscriber import Cadence, NewSubscriber
 from newsletter.model.verdict import Verdict, Way
 from newsletter.store.bounces import lock_reader, record_bounce, record_report
 from newsletter.store.controls import halt_edition
@@ -171,3 +171,18 @@ def test_the_numbers_of_several_publications_are_told_apart(watched: Watched) ->
     assert r'newsletter_deliveries{edition="2024-05-25",outcome="unknown",publication="An \"other\""} 2.0' in text
     assert 'newsletter_queue_age_seconds{publication="Daily"} 300.0' in text
     assert "@" not in text
+
+
+def test_who_wants_weekly_mail_that_nobody_sends_is_told(watched: Watched) -> None:
+    with watched.database.transaction() as connection:
+        add_subscribers(connection, [NewSubscriber("w@example.org", cadence=Cadence.WEEKLY)], NOW)
+    watched.at_work()
+    (need,) = load_overview(SETTINGS, watched.database, NOW).needs
+    assert need.what == "1 want weekly mail, and none is planned or was sent lately."
+    assert need.way_out == "Set [rollups] weekly, or: newsletter rollup weekly"
+    planned = SETTINGS.model_copy(update={"rollups": Rollups(weekly="sun 09:00")})
+    assert load_overview(planned, watched.database, NOW).needs == []
+    with watched.database.transaction() as connection:
+        weekly = freeze_edition(connection, an_edition("weekly-2024-05-19", DAY), "s", NOW, EditionKind.WEEKLY)
+        publish_edition(connection, weekly.id, NOW)
+    assert load_overview(SETTINGS, watched.database, NOW).needs == []

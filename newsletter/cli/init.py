@@ -36,6 +36,7 @@ QUESTIONS = (
 GITIGNORE = """\
 # readers, keys and what `newsletter` makes: none of it belongs into git
 /newsletter.secret
+/webhook.secret
 /newsletter.db*
 /backups/
 /dkim/

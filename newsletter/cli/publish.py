@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from newsletter.app import App
-from newsletter.cli.sending import describe_sending, explain_audit
+from newsletter.cli.sending import describe_sending, explain_audit, judge_refusals
 from newsletter.cli.site import say_untold
 from newsletter.cli.status import format_audit
 from newsletter.cli.terminal import count, print_json, print_problems, short, show_progress
@@ -39,6 +39,7 @@ def command(config: Path | None, name: str, correct: bool, another: bool, as_jso
         done = _publish(app, name, as_json, correct=correct, another=another)
         if done is None:
             return 1
+        judge_refusals(app, done)
         if as_json:
             print_json(_summarise(done))
         else:

@@ -1,4 +1,4 @@
-"""What `publish` and `rollup` say of the mail that they sent."""
+"""What `publish` and `rollup` say of the mail that they sent, and what follows from refusals."""
 
 from collections.abc import Iterator
 
@@ -30,6 +30,14 @@ def describe_sending(app: App, slug: str, done: Published | RolledUp, again: str
     if audit.failed:
         text += f"; {audit.failed:,} refused, newsletter status {slug} says why"
     return text
+
+
+def judge_refusals(app: App, done: Published | RolledUp) -> None:
+    """Let what servers refused just now end or count against a reader's mail, as if it had come back."""
+    if done.tally is not None and done.tally.failed:
+        from newsletter.bounces.intake import take_refusals
+
+        take_refusals(app.intake)
 
 
 def explain_audit(slug: str, audit: Audit) -> Iterator[str]:

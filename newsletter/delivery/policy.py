@@ -188,16 +188,18 @@ def was_tried(delivery: Delivery) -> bool:
     return delivery.attempts > 0 or (delivery.next_attempt_at is not None and not paced)
 
 
-def describe_fault(fault: Fault, relay: str) -> str:
-    """Say what is wrong between us and the relay, in its own words, and what to do."""
+def describe_fault(fault: Fault, relay: str, *, queued: bool = True) -> str:
+    """Say what is wrong between us and the relay, in its own words, and what to do; `queued`: readers wait for it."""
     reply = fault.reply
     said = " ".join(part for part in (str(reply.code or ""), reply.enhanced, reply.text) if part)
     advice = _SMALLER if reply.enhanced == TOO_LARGE else _ADVICE[fault.phase]
     later = "Try again later." if fault.temporary and reply.code else advice
-    return f"{relay} doesn't take our mail ({fault.phase}): {said.rstrip('.')}. {later} {_NOBODY_BLAMED}"
+    return (
+        f"{relay} doesn't take our mail ({fault.phase}): {said.rstrip('.')}. {later}{_NOBODY_BLAMED if queued else ''}"
+    )
 
 
-_NOBODY_BLAMED = "What isn't sent stays queued; the same command goes on with it."
+_NOBODY_BLAMED = " What isn't sent stays queued; the same command goes on with it."
 _SMALLER = "Make the issue shorter, or ask who runs the relay to take larger mail."
 _ADVICE = {
     Phase.GREETING: "Check smtp.host, smtp.port and smtp.tls, and whether the relay lets this machine in.",

@@ -157,7 +157,7 @@ def send_test(edition: Edition, address: str, transport: Transport, keys: Keys, 
     mail = make_compose(marked, now, keys.links, keys.mail)(Delivery(0, 0, 0, wire, "", DeliveryState.SENDING, 0, now))
     verdict = _run(_deliver_one(transport, mail))
     if isinstance(verdict, Fault):
-        raise TransportError(describe_fault(verdict, transport.name))
+        raise TransportError(describe_fault(verdict, transport.name, queued=False))
     return verdict
 
 

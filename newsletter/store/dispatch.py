@@ -6,7 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, literal_column, or_, select
 
-from newsletter.store.schema import deliveries, editions
+from newsletter.model.subscriber import Cadence
+from newsletter.store.schema import deliveries, editions, subscribers
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,13 @@ def list_open_editions(connection: Connection) -> list[str]:
     )
     statement = select(editions.c.slug).where(editions.c.state == "published", waiting)
     return list(connection.execute(statement.order_by(editions.c.published_at.desc())).scalars())
+
+
+def count_unserved(connection: Connection, cadence: Cadence, since: datetime) -> int:
+    """Return how many active readers want roll-ups of a kind of which none was published since a time."""
+    published = exists().where(editions.c.kind == str(cadence), editions.c.published_at > since)
+    wanting = and_(subscribers.c.state == "active", subscribers.c.cadence == str(cadence), ~published)
+    return int(connection.execute(select(func.count()).select_from(subscribers).where(wanting)).scalar_one())
 
 
 def list_halted_editions(connection: Connection) -> list[int]:
