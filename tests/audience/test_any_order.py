@@ -23,7 +23,7 @@ from newsletter.model.notice import LetterKind
 from newsletter.model.subscriber import NewSubscriber, Subscriber, SuppressionReason
 from newsletter.store.bounces import suspend_reader
 from newsletter.store.database import Database
-from newsletter.store.deliveries import claim_deliveries, count_deliveries, settle_deliveries
+from newsletter.store.deliveries import claim_deliveries, count_deliveries, list_deliveries, settle_deliveries
 from newsletter.store.editions import list_editions
 from newsletter.store.schema import metadata, subscribers
 from newsletter.store.subscribers import add_subscribers, load_subscriber
@@ -195,6 +195,19 @@ class Village:
                 assert address not in self.went
                 self.agreed[address] = self.steps
 
+    def list_active(self) -> list[str]:
+        """Return whose mail goes on."""
+        active = select(subscribers.c.address).where(subscribers.c.state == "active")
+        with self.door.database.read() as connection:
+            return sorted(connection.execute(active).scalars())
+
+    def list_served(self) -> list[str]:
+        """Return who was sent the latest edition."""
+        with self.door.database.read() as connection:
+            latest = max(line.id for line in list_editions(connection))
+            rows = list_deliveries(connection, latest, DeliveryState.SENT)
+        return sorted(row.address for row in rows)
+
     def _audit(self) -> None:
         with self.door.database.read() as connection:
             for line in list_editions(connection):
@@ -243,6 +256,7 @@ def test_nobody_gets_mail_that_he_has_not_asked_for(
         village.step(word, what)
     village.step("publish", "")
     village.step("send", "")
+    assert village.list_served() == village.list_active()
 
 
 @pytest.mark.parametrize("edition_id", [0, 1, 2**31])

@@ -1,6 +1,7 @@
 """Mails that would stop the intake, suspend who answers, or go round in circles."""
 
 import base64
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -121,9 +122,7 @@ def test_a_relay_that_keeps_mail_for_five_days_and_an_hour_doesn_t_end_patience(
 
 def test_a_full_mailbox_that_refuses_issues_and_letters_ends_in_suspension(office: Office) -> None:
     full = "552 5.2.2 mailbox is full"
-    office.desk = office.desk.__class__(
-        office.database, office.desk.ours, config.Bounces(), office.desk.letters, office.desk.clock
-    )
+    office.desk = replace(office.desk, rules=config.Bounces())
     for _ in range(30):
         office.publish(refused=full)
         take_refusals(office.desk)

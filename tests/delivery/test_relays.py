@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,25 +10,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.config import Relay as RelayEntry
-from newsletter.config import Smtp
 from newsletter.delivery.desk import Tally
 from newsletter.delivery.exchange import Result
 from newsletter.delivery.lanes import Lane, Mail
 from newsletter.delivery.policy import Fault, Phase
-from newsletter.delivery.relay import RelayTransport, list_relays, open_relays
+from newsletter.delivery.relay import RelayTransport
 from newsletter.delivery.relays import CROWDED, FIRST_REST, LONGEST_REST, STRIKES, Relays, compute_width
-from newsletter.errors import TransportError, UsageError
+from newsletter.errors import TransportError
 from newsletter.model.delivery import DeliveryState, Reply
 from newsletter.model.edition import Edition
 from newsletter.store.database import Database
 from tests.delivery.conftest import DROP, Relay, publish
 from tests.delivery.ledgers import BARRED, BUSY, LOST, NOBODY, OK, FakeTransport, Run
 from tests.delivery.paced import Clock
+from tests.delivery.several import READERS, everybody, fakes, open_lane, over, pump, received, serve
 
 SENDER_REFUSED = Result(Phase.MAIL, Reply(550, "5.1.8", "not you"))
 SHUT = Fault(Reply(535, "5.7.8", "wrong password"), Phase.AUTH)
-READERS = 60
 
 
 @pytest.fixture
@@ -47,48 +43,6 @@ def engine_name() -> str:
 @pytest.fixture
 def mail(make_mail: Callable[..., Mail]) -> Mail:
     return make_mail("reader1@example.net", 1)
-
-
-@asynccontextmanager
-async def serve(*relays: Relay) -> AsyncIterator[None]:
-    async with AsyncExitStack() as stack:
-        for relay in relays:
-            await stack.enter_async_context(relay.serve())
-        yield
-
-
-def over(*relays: Relay, connections: int = 3, clock: Callable[[], float] | None = None) -> Relays:
-    pairs = [(RelayTransport(relay.smtp(connections=connections), ""), 1) for relay in relays]
-    return Relays(pairs, clock) if clock else Relays(pairs)
-
-
-def fakes(*relays: FakeTransport, clock: Callable[[], float] | None = None) -> Relays:
-    for number, relay in enumerate(relays):
-        relay.name = f"relay{number}.test:587"
-    return Relays([(relay, 1) for relay in relays], clock or Clock())
-
-
-def received(*relays: Relay) -> Counter[str]:
-    return Counter(reader for relay in relays for reader in relay.recipients())
-
-
-def everybody() -> Counter[str]:
-    return Counter(f"reader{number}@example.net" for number in range(1, READERS + 1))
-
-
-async def pump(lane: Lane, *mails: Mail) -> list[Result]:
-    waiting, results = list(mails), list[Result]()
-    async with asyncio.timeout(5):
-        await lane.pump(
-            lambda: waiting.pop(0) if waiting else None, lambda _: None, lambda _, result: results.append(result)
-        )
-    return results
-
-
-async def open_lane(relays: Relays) -> Lane:
-    lane = await relays.open_lane()
-    assert not isinstance(lane, Fault), lane
-    return lane
 
 
 # Over real connections
@@ -350,41 +304,6 @@ async def test_lanes_that_wait_hear_that_no_relay_is_left() -> None:
         assert await waiting == []
     assert not lanes[2].usable
     assert isinstance(await relays.open_lane(), Fault)
-
-
-# What the settings mean
-
-SMTP = Smtp(
-    host="a.example.org",
-    timeout=7.0,
-    user="ann",
-    relays=(RelayEntry(host="b.example.org", port=25, tls="none", user="bob", weight=3, connections=5, per_hour=9),),
-)
-
-
-def test_what_an_entry_doesn_t_name_it_shares_with_the_first() -> None:
-    first, second = list_relays(SMTP)
-    assert first == SMTP.model_copy(update={"relays": ()})
-    assert (second.host, second.port, second.tls, second.user) == ("b.example.org", 25, "none", "bob")
-    assert (second.timeout, second.connections, second.per_hour, second.relays) == (7.0, 5, 9, ())
-
-
-def test_each_relay_has_its_own_password(tmp_path: Path) -> None:
-    both = {"NEWSLETTER_SMTP_PASSWORD": "x", "NEWSLETTER_SMTP_PASSWORD_2": "y"}
-    assert open_relays(SMTP, both).name == "a.example.org:587, b.example.org:25"
-    with pytest.raises(UsageError, match=r"smtp\.relays\[0\]\.user is 'bob', .* NEWSLETTER_SMTP_PASSWORD_2"):
-        open_relays(SMTP, {"NEWSLETTER_SMTP_PASSWORD": "x"})
-
-
-def test_one_relay_is_no_more_than_itself() -> None:
-    assert isinstance(open_relays(Smtp(host="a.example.org"), {}), RelayTransport)
-
-
-def test_limits_are_kept_for_each_relay_by_its_name() -> None:
-    meters = Clock().meters()
-    open_relays(SMTP, {"NEWSLETTER_SMTP_PASSWORD": "x", "NEWSLETTER_SMTP_PASSWORD_2": "y"}, meters)
-    assert meters.find("relay:b.example.org:25", {}).limited
-    assert not meters.find("relay:a.example.org:587", {}).limited
 
 
 async def test_a_mail_in_flight_proves_nothing_of_a_relay_that_was_set_aside(run: Run) -> None:

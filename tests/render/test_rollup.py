@@ -44,6 +44,7 @@ def test_a_rollup_looks_as_it_did(
     rollup: Rollup, settings: Settings, environment: Environment, golden: Callable[[str, str], None]
 ) -> None:
     rendering = render_rollup(rollup, WHOLE, settings, environment)
+    assert len(rendering.works) == len(rollup.items)
     golden("rollup.html", rendering.edition.html)
     golden("rollup.txt", rendering.edition.text)
 

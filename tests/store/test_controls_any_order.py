@@ -138,6 +138,7 @@ def test_any_order_of_events_keeps_every_reader_accounted_for(
     run = Run(database, publish(6, slug=f"edition-{next(SLUGS)}").id, now)
     for word, number in orders:
         run.step(word, number)
+    assert len(run.rows) == 6, "each step holds the rows against what it may have done"
 
 
 def _bring_back(connection: Connection, number: int) -> None:

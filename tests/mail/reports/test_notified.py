@@ -79,4 +79,6 @@ JSON = st.recursive(
 def test_any_json_gives_a_report(value: Any) -> None:
     for name in ("bounce", "complaint"):
         for event in ({name: value}, {name: {"bouncedRecipients": value, "complainedRecipients": [value]}}):
-            read_report(mail({"notificationType": name.title(), **event}), OURS)
+            report = read_report(mail({"notificationType": name.title(), **event}), OURS)
+            assert report.kind in ReportKind
+            assert report.named is None, "nothing here is signed"
