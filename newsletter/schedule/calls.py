@@ -28,7 +28,8 @@ from newsletter.store.database import Database
 TIMEOUT: Final = 15.0
 PATIENCE: Final = timedelta(days=3)
 _LEASE: Final = timedelta(minutes=2)
-_FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=20), timedelta(hours=4)
+LONGEST_WAIT: Final = timedelta(hours=4)
+_FIRST_WAIT: Final = timedelta(seconds=20)
 _PREFIX: Final = b"whsec_"
 
 
@@ -98,7 +99,7 @@ def _make(call: Call, alerts: Alerts, now: datetime, fetch: Fetch, site: str) ->
 
 def decide_again(call: Call, now: datetime) -> datetime | None:
     """Return when a call that wasn't taken is made again, None when it isn't worth it any more. Waits double."""
-    wait = min(_FIRST_WAIT * 2.0 ** min(call.attempts, 20), _LONGEST_WAIT)
+    wait = min(_FIRST_WAIT * 2.0 ** min(call.attempts, 20), LONGEST_WAIT)
     return now + wait if now + wait < call.expires_at else None
 
 

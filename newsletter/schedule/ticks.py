@@ -23,16 +23,10 @@ from newsletter.schedule.deciding import decide_due, warn_ahead
 from newsletter.schedule.events import compose_trouble
 from newsletter.schedule.planning import plan
 from newsletter.schedule.posts import Post
+from newsletter.schedule.pruning import prune
 from newsletter.schedule.reporting import report_halted, report_sent
-from newsletter.store.calls import forget_calls
 from newsletter.store.marks import set_mark
-from newsletter.store.notices import forget_notices
-from newsletter.store.paces import forget_paces
-from newsletter.store.throttles import forget_throttles
 from newsletter.telling import retell_hubs
-
-KEPT: Final = timedelta(days=90)
-"""How long it is kept what was told to whom, so that it isn't told twice."""
 
 MARKED: Final = timedelta(seconds=30)
 """How often a tick writes down that it went well."""
@@ -115,13 +109,8 @@ def _expire(post: Post) -> None:
     expire_requests(post.app.database, post.clock())
 
 
-def _prune(post: Post) -> None:
-    now = post.clock()
-    with post.app.database.transaction() as connection:
-        forget_throttles(connection, now)
-        forget_paces(connection, now - timedelta(days=30))
-        forget_notices(connection, now - KEPT)
-        forget_calls(connection, now - KEPT)
+def _prune(post: Post) -> int:
+    return prune(post.app.database, post.app.settings.delivery, post.clock())
 
 
 def _send_notices(post: Post) -> None:

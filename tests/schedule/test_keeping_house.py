@@ -8,16 +8,21 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Table, func, select
 
+from newsletter import config
 from newsletter.audience.joining import ask_to_join
 from newsletter.audience.policy_joining import JoinForm, JoinStatus
 from newsletter.config import Joining
 from newsletter.delivery.brake import Brake
+from newsletter.delivery.policy import decide_settlement
 from newsletter.model.consent import Origin
-from newsletter.model.delivery import Audit
+from newsletter.model.delivery import Audit, Deferred, Delivery, DeliveryState, Reply
 from newsletter.restoring import restore_copy
+from newsletter.schedule.calls import decide_again
 from newsletter.schedule.posts import Post
-from newsletter.schedule.ticks import KEPT, TICKS, run_tick
+from newsletter.schedule.pruning import KEPT, decide_reach
+from newsletter.schedule.ticks import TICKS, run_tick
 from newsletter.store.backup import list_backups
+from newsletter.store.calls import claim_call, settle_call, write_call
 from newsletter.store.deliveries import count_deliveries
 from newsletter.store.editions import load_edition
 from newsletter.store.schema import calls, notices, requests, subscribers, throttles
@@ -141,3 +146,28 @@ def test_an_older_copy_put_in_place_by_hand_sends_nothing_until_it_is_compared(f
     ((subject, text),) = desk.told()
     assert subject == "[Daily] Trouble with sending 2024-05-25"
     assert "newsletter restore" in text
+
+
+def test_a_clock_that_was_a_year_ahead_keeps_nobody_waiting_for_that_year(desk: Desk) -> None:
+    """A webhook that wasn't heard meanwhile is called again; what was put off for an hour is left alone."""
+    year = 366 * DAY
+    with desk.app.database.transaction() as connection:
+        write_call(connection, "webhook", "one", "{}", EVE, EVE + 2 * year)
+        call = claim_call(connection, "one", EVE + year, EVE, lambda owner: False)
+        assert call is not None
+        ahead = EVE + year
+        settle_call(connection, "one", call, "HTTP 500", ahead, done=False, again_at=decide_again(call, ahead))
+        write_call(connection, "webhook", "two", "{}", EVE + HOUR, EVE + DAY)
+    run(desk, "prune")
+    assert desk.post.progress.is_set()
+    with desk.app.database.read() as connection:
+        times = list(connection.execute(select(calls.c.next_attempt_at).order_by(calls.c.id)).scalars())
+    assert times == [EVE, EVE + HOUR]
+
+
+def test_no_wait_that_a_right_clock_chooses_is_beyond_reach() -> None:
+    rules = config.Delivery()
+    reach, one = decide_reach(rules), Delivery(1, 1, 1, "a@example.org", "", DeliveryState.SENDING, 50, EVE)
+    settled = decide_settlement(one, Deferred(Reply(451, "", "")), EVE, rules, 1.2)
+    assert settled.next_attempt_at is not None
+    assert EVE < settled.next_attempt_at < EVE + reach.delivery
