@@ -38,6 +38,9 @@ BATCH = 20_000
 """Readers in one transaction of an import: few enough to keep publishing from waiting, many enough to be fast."""
 
 BAD_ROWS_SHOWN = 20
+COUNTS = ("added", "kept_out", "known", "suppressed", "ended")
+"""What an import counts of readers, batch by batch; the names are ImportReport's and the store's."""
+
 BY_HAND = Origin("by hand")
 
 _EVENTS = {Admission.NEW: ConsentEvent.ADDED, Admission.BACK: ConsentEvent.RESTORED}
@@ -51,12 +54,13 @@ _OTHER_FILES = (
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What became of every row: `added + known + suppressed + bad_total` is all of them.
+    """What became of every row: `added + kept_out + known + suppressed + bad_total` is all of them.
 
-    `ended` are those who read here until this list said that they left, bounced or complained. `service` is whose file
-    it is, as people call it; `standings` says how those who can be read stand in it: active, pending, left, suspended,
-    bounced, complained. `bad` holds the first few of `bad_total`. `ignored` are the headings of columns that were not
-    kept.
+    `added` read from now on, or are asked to; `kept_out` are new, too, and stay out by what the list says of them;
+    `suppressed` stay out by what is known here. `ended` are those who read here until this list said that they left,
+    bounced or complained. `service` is whose file it is, as people call it; `standings` says how those who can be read
+    stand in it: active, pending, left, suspended, bounced, complained. `bad` holds the first few of `bad_total`.
+    `ignored` are the headings of columns that were not kept.
     """
 
     added: int
@@ -66,6 +70,7 @@ class ImportReport:
     bad_total: int
     ignored: tuple[str, ...]
     ended: int = 0
+    kept_out: int = 0
     service: str = PLAIN.title
     standings: Mapping[str, int] = field(default_factory=dict)
 
@@ -79,7 +84,7 @@ class _Running:
     """The counts of an import under way."""
 
     on_bad: Callable[[BadRow], None]
-    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("added", "known", "suppressed", "ended"), 0))
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
     standings: Counter[str] = field(default_factory=Counter)
     bad: list[BadRow] = field(default_factory=list)
     bad_total: int = 0
@@ -156,15 +161,18 @@ class Rehearsal:
         with database.read() as connection:
             judged = store.judge_subscribers(connection, batch)
         counts: Counter[Admission] = Counter()
+        kept_out = 0
         gone: list[tuple[int, NewSubscriber]] = []
         for new, judgement in zip(batch, judged, strict=True):
             key = hash(fold_address(new.address))
             admission = self._admit(key, new, judgement, now)
             counts[admission] += 1
+            kept_out += admission is Admission.NEW and not store.reads(new)
             if admission is not Admission.SUPPRESSED and store.is_gone(new):
                 gone.append((key, new))
         ended = self._keep_out(gone)
-        return store.BulkCount(counts[Admission.NEW], counts[Admission.KNOWN], counts[Admission.SUPPRESSED], ended)
+        added, known, suppressed = (counts[each] for each in (Admission.NEW, Admission.KNOWN, Admission.SUPPRESSED))
+        return store.BulkCount(added - kept_out, known, suppressed, ended, kept_out)
 
     def _admit(self, key: int, new: NewSubscriber, judgement: store.Judgement, now: datetime) -> Admission:
         if judgement.admission is Admission.SUPPRESSED or key in self._out:
@@ -172,7 +180,7 @@ class Rehearsal:
         if key in self._joined:
             return Admission.KNOWN
         reads_since = judgement.reads_since
-        if judgement.admission is Admission.NEW and new.state in (SubscriberState.ACTIVE, SubscriberState.PENDING):
+        if judgement.admission is Admission.NEW and store.reads(new):
             reads_since = new.joined_at or now
         self._joined[key] = reads_since
         return judgement.admission

@@ -24,7 +24,7 @@ from newsletter.logs import get_logger
 from newsletter.mail.address import fold_address
 from newsletter.mail.reports.judge import HARD, Evidence, judge
 from newsletter.mail.reports.read import Ours, read_report
-from newsletter.model.bounce import Finding, Named, NamedBy, Reason, Report, ReportKind
+from newsletter.model.bounce import Finding, Named, NamedBy, Reason, Report, ReportKind, spell_answer
 from newsletter.model.consent import Consent, ConsentEvent, Origin
 from newsletter.model.subscriber import Subscriber, SubscriberState, SuppressionReason
 from newsletter.model.verdict import Event, Past, Verdict, Way
@@ -357,9 +357,9 @@ def _settle_notice(connection: Connection, report: Report, way: Way, now: dateti
     """
     finding = report.finding
     if report.kind is ReportKind.BOUNCE and finding:
-        said = (str(finding.code or ""), finding.status, finding.diagnostic)
+        said = spell_answer(finding.code, finding.status, finding.diagnostic)
         reason = finding.reason.replace("_", " ")
-        fail_notice(connection, report.notice, " ".join(filter(None, (f"came back, {reason}:", *said))))
+        fail_notice(connection, report.notice, f"came back, {reason}: {said}".strip())
     elif report.kind is ReportKind.COMPLAINT and (address := find_letter_address(connection, report.notice)):
         fail_notice(connection, report.notice, "called spam")
         _keep_out(connection, address, way, now)

@@ -56,10 +56,9 @@ def show_list(
         return 0
     for bounce in found:
         undone = " (undone)" if bounce.undone_at else ""
-        said = " ".join(part for part in (str(bounce.code or ""), bounce.status, bounce.diagnostic) if part)
         click.echo(
             f"{bounce.id}\t{bounce.at:%Y-%m-%d %H:%M} UTC\t{bounce.address}\t{bounce.verdict}{undone}\t"
-            f"{bounce.reason} ({bounce.severity})\t{said[:120]}"
+            f"{bounce.reason} ({bounce.severity})\t{bounce.said[:120]}"
         )
     if not found:
         click.echo("Nothing came back.", err=True)

@@ -1,6 +1,5 @@
 """`newsletter cancel`: end an issue for good that is being sent."""
 
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -8,8 +7,7 @@ import click
 
 from newsletter.app import App
 from newsletter.cli.control import Ordered, find_named, give_order, print_ordered
-from newsletter.cli.terminal import count
-from newsletter.errors import UsageError
+from newsletter.cli.terminal import ask_first, count
 from newsletter.model.control import ControlState
 from newsletter.store.controls import cancel_edition
 from newsletter.store.deliveries import count_deliveries
@@ -40,16 +38,14 @@ def command(config: Path | None, name: str, yes: bool, reason: str, as_json: boo
 
 
 def _confirm(config: Path | None, name: str) -> None:
-    """Ask on a terminal, with what is at stake; refuse where nobody can be asked."""
-    if not sys.stdin.isatty():
-        raise UsageError("A cancelled issue can't be resumed, and nobody can be asked here: say --yes.")
+    """Ask with what is at stake, unless nothing is."""
     with App.load(config) as app:
         edition = find_named(app, name)
         with app.database.read() as connection:
             waiting = count_deliveries(connection, edition.id).open
     if edition.control.state is not ControlState.CANCELLED:
         question = f"{count(waiting, 'reader')} will never get {edition.slug}. Cancel it for good?"
-        click.confirm(question, abort=True, err=True)
+        ask_first(question, "A cancelled issue can't be resumed")
 
 
 def _tell(ordered: Ordered) -> str:

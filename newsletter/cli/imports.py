@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from newsletter.audience.archive import Lists
-from newsletter.audience.service import ImportReport
+from newsletter.audience.service import COUNTS, ImportReport
 from newsletter.cli.terminal import count, short
 
 SHOWN = 20
@@ -28,7 +28,7 @@ def summarise_import(reports: Reports, lists: Lists, *, dry_run: bool) -> dict[s
     whole: dict[str, object] = {
         "dry_run": dry_run,
         "service": parts[0].service,
-        **{name: sum(getattr(report, name) for report in parts) for name in ("added", "known", "suppressed", "ended")},
+        **{name: sum(getattr(report, name) for report in parts) for name in COUNTS},
         "standings": dict(standings),
         "bad_total": sum(report.bad_total for report in parts),
     }
@@ -74,7 +74,7 @@ def _print_report(place: str, report: ImportReport, rejects: Path | None, *, dry
         )
     where = f", kept in {short(rejects)}" if rejects and report.bad_total else ""
     added = f"{report.added:,} would be added" if dry_run else f"{report.added:,} added"
-    click.echo(
-        f"{added}, {report.known:,} known already, {report.suppressed:,} stay out, "
-        f"{count(report.bad_total, 'bad row')}{where}."
-    )
+    out = f"{report.suppressed + report.kept_out:,} stay out"
+    if report.kept_out:
+        out += f" ({report.kept_out:,} by what this list says, {report.suppressed:,} by what is known here)"
+    click.echo(f"{added}, {report.known:,} known already, {out}, {count(report.bad_total, 'bad row')}{where}.")

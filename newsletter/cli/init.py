@@ -1,6 +1,7 @@
 """`newsletter init`: ask a few questions and write a config and an issues folder."""
 
 import shlex
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -9,7 +10,7 @@ import click
 
 from newsletter.cli.terminal import short
 from newsletter.config import DEFAULT_NAME, Settings, load_settings, parse_settings, render_config
-from newsletter.errors import ConfigError, NewsletterError
+from newsletter.errors import ConfigError, NewsletterError, UsageError
 from newsletter.issues.template import compose_new_issue
 
 Answers = dict[tuple[str, str], object]
@@ -57,7 +58,7 @@ def command(folder: Path, yes: bool) -> int:
     path = folder / DEFAULT_NAME
     if path.exists():
         raise NewsletterError(f"{short(path)} is there already; edit it, or remove it first.")
-    answers = {} if yes else _ask()
+    answers = {} if yes else _ask_somebody()
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(render_config(answers), encoding="utf-8")
     _write_gitignore(folder / ".gitignore")
@@ -68,6 +69,17 @@ def command(folder: Path, yes: bool) -> int:
     where = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
     click.echo(f"Next: {where}newsletter preview {day}")
     return 0
+
+
+def _ask_somebody() -> Answers:
+    """Ask at a terminal, or whatever is piped in for as long as it answers. Raises UsageError where nobody does."""
+    try:
+        return _ask()
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+    click.echo(err=True)
+    raise UsageError("init asks questions, and nobody answers here: say --yes for every default, and edit them later.")
 
 
 def _ask() -> Answers:

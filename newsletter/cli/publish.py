@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from newsletter.app import App
-from newsletter.cli.sending import describe_sending, explain_audit, judge_refusals
+from newsletter.cli.sending import describe_sending, explain_audit, find_next_try, judge_refusals
 from newsletter.cli.site import say_untold
 from newsletter.cli.status import format_audit
 from newsletter.cli.terminal import count, print_json, print_problems, short, show_progress
@@ -41,7 +41,7 @@ def command(config: Path | None, name: str, correct: bool, another: bool, as_jso
             return 1
         judge_refusals(app, done)
         if as_json:
-            print_json(_summarise(done))
+            print_json(_summarise(app, done))
         else:
             _report(app, done)
     return 0 if done.complete else 1
@@ -102,7 +102,7 @@ def _say_corrected(done: Published) -> str:
     return f"nobody was mailed; the {waiting:,} who still wait will get the mail as it was first published"
 
 
-def _summarise(done: Published) -> dict[str, object]:
+def _summarise(app: App, done: Published) -> dict[str, object]:
     """Return what `_report` says, for machines."""
     stored, site = done.stored, done.site
     return {
@@ -121,6 +121,7 @@ def _summarise(done: Published) -> dict[str, object]:
             "untold": [asdict(hub) for hub in done.untold],
         },
         "mail": asdict(done.tally) if done.tally else None,
+        "next_try_at": find_next_try(app, done),
         "audit": {**asdict(done.audit), "holds": done.audit.holds},
     }
 

@@ -31,6 +31,15 @@ class _Commands(click.Group):
             raise TypeError(f"{line.module}.command is not a command")
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            # click guesses among the commands that it has imported, which are none.
+            raise click.NoSuchCommand(error.command_name, possibilities=COMMANDS, ctx=ctx) from None
+
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - same
         formatter.write(render_help() + "\n")
 
@@ -46,6 +55,8 @@ def group(context: click.Context, config: Path | None) -> None:
 
 def run_command(words: Sequence[str]) -> int:
     """Run one command; print a user's mistake as one message, never as a traceback."""
+    if sys.stdin is None:  # closed (`<&-`): nobody answers and nothing comes, and no file of ours may become number 0
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - open as long as the process lives
     try:
         result = group.main(list(words), prog_name="newsletter", standalone_mode=False)
     except click.ClickException as error:

@@ -1,13 +1,17 @@
 """What `publish` and `rollup` say of the mail that they sent, and what follows from refusals."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 from newsletter.app import App
 from newsletter.cli.status import format_control
 from newsletter.cli.terminal import count, short
+from newsletter.delivery.desk import Tally
+from newsletter.model.control import ControlState
 from newsletter.model.delivery import Audit
 from newsletter.publishing import Published
 from newsletter.rollups import RolledUp
+from newsletter.store.dispatch import next_attempt_at
 
 
 def describe_sending(app: App, slug: str, done: Published | RolledUp, again: str) -> str:
@@ -18,18 +22,48 @@ def describe_sending(app: App, slug: str, done: Published | RolledUp, again: str
     where = app.settings.smtp.host or f"{short(app.settings.outbox.folder)}/{slug}/"
     text = f"{count(tally.sent, 'mail')} sent now → {where}"
     if not tally.done and not audit.open:
-        text = f"nobody is left to be mailed; see {where}"
-    if not tally.control.runs:
+        text = "nobody is left to be mailed" + ("" if app.settings.smtp.host else f"; see {where}")
+    if tally.control.state is ControlState.CANCELLED:
+        text = _describe_cancelled(text if tally.sent else "nobody was mailed", slug, tally, audit)
+    elif not tally.control.runs:
         text += f"; {format_control(slug, tally.control)}"
     elif tally.stopped:
         text += f"; stopped as asked with {audit.queued:,} left, {again} to go on"
     elif audit.queued:
         text += f"; {audit.queued:,} are in the hands of another sender"
     if audit.deferred:
-        text += f"; {audit.deferred:,} put off by their servers, {again} later to go on"
+        text += f"; {audit.deferred:,} put off by their servers, {_describe_next_try(app, done, again)}"
     if audit.failed:
         text += f"; {audit.failed:,} refused, newsletter status {slug} says why"
     return text
+
+
+def _describe_cancelled(text: str, slug: str, tally: Tally, audit: Audit) -> str:
+    """Say that a cancelled edition stays so, and how its readers can be reached all the same."""
+    missing = f" {count(audit.cancelled, 'reader')} won't get it." if audit.cancelled else ""
+    way = "To reach them, publish what you have to say as another issue, with a date or slug of its own"
+    return f"{text}: {slug} was {format_control(slug, tally.control)}{missing} {way}"
+
+
+def find_next_try(app: App, done: Published | RolledUp) -> datetime | None:
+    """Return when the first of those who were put off is tried again, by the ledger; None where nobody waits so."""
+    if done.stored is None:
+        return None
+    with app.database.read() as connection:
+        return next_attempt_at(connection, done.stored.id)
+
+
+def _describe_next_try(app: App, done: Published | RolledUp, again: str) -> str:
+    """Say when the first of them is tried again, and by what."""
+    at = find_next_try(app, done)
+    by = f"by newsletter serve or worker, or {again} then"
+    return f"next try {format_moment(at, datetime.now(UTC))}: {by}" if at else f"{again} later to go on"
+
+
+def format_moment(at: datetime, now: datetime) -> str:
+    """Return a time to come as the first whole minute by which it is there; its day, too, unless that is today."""
+    minute = (at + timedelta(minutes=1, microseconds=-1)).replace(second=0, microsecond=0)
+    return f"at {minute:%H:%M} UTC" if minute.date() == now.date() else f"on {minute:%Y-%m-%d at %H:%M} UTC"
 
 
 def judge_refusals(app: App, done: Published | RolledUp) -> None:

@@ -15,9 +15,10 @@ from newsletter.audience.preferences import change_preferences
 from newsletter.audience.privacy import erase_reader, export_reader
 from newsletter.audience.service import BY_HAND, find_subscriber
 from newsletter.cli.files import open_private
-from newsletter.cli.terminal import count, print_json, short
+from newsletter.cli.terminal import ask_first, count, print_json, short
 from newsletter.cli.words import parse_day
 from newsletter.errors import NotFoundError, UsageError
+from newsletter.model.bounce import spell_answer
 from newsletter.model.subscriber import Cadence, Subscriber
 from newsletter.model.topic import topic_key
 
@@ -96,7 +97,7 @@ def erase(config: Path | None, address: str, yes: bool, as_json: bool) -> int:
     with App.load(config) as app:
         reader = _find(app, address)
         if not yes:
-            click.confirm(f"Erase {reader.address}? This can't be undone.", abort=True, err=True)
+            ask_first(f"Erase {reader.address}? This can't be undone.", "Who is erased can't be brought back")
         erasure = erase_reader(app.database, reader.id, BY_HAND, datetime.now(UTC))
     cancelled = erasure.cancelled if erasure else 0
     if as_json:
@@ -204,7 +205,7 @@ def _describe(reader: Subscriber, kept: dict[str, Any]) -> Iterator[str]:
 def _describe_bounce(row: dict[str, Any]) -> str:
     undone = ", undone" if row["undone_at"] else ""
     why = f"{row['reason'].replace('_', ' ')} ({row['severity']}{undone})"
-    said = " ".join(str(part) for part in (row["code"], row["status"], row["diagnostic"]) if part)
+    said = spell_answer(row["code"], row["status"], row["diagnostic"])
     return f"  {row['at'][:16]}  {row['verdict']:<10} {why}  {said[:120]}".rstrip()
 
 

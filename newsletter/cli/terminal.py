@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from newsletter.errors import UsageError
 from newsletter.model.problem import Problem, Severity
 
 Progress = Callable[[int, int], None]
@@ -34,6 +35,13 @@ def show_progress(label: str) -> Iterator[Progress]:
 
 def _say_nothing(done: int, total: int) -> None:
     """Stand in for a bar where nobody would see it."""
+
+
+def ask_first(question: str, stakes: str) -> None:
+    """Ask on a terminal, and stop for a no. Raises UsageError, with what is at stake, where nobody can be asked."""
+    if not sys.stdin.isatty():
+        raise UsageError(f"{stakes}, and nobody can be asked here: say --yes.")
+    click.confirm(question, abort=True, err=True)
 
 
 def short(path: Path | str) -> str:

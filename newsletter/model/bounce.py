@@ -5,6 +5,7 @@ which may change; `none` – nothing was lost (a delay, a complaint, an auto-rep
 `mail.reports.judge`.
 """
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -188,3 +189,10 @@ class Report:
     def finding(self) -> Finding | None:
         """Return the surest finding; our mail has one recipient, so it is about whom the report names."""
         return self.findings[0] if self.findings else None
+
+
+def spell_answer(code: int, status: str, words: str) -> str:
+    """Return what a server said with its codes before its words, each once: many a server's words have them, too."""
+    codes = [text for text in (str(code or ""), status) if text]
+    told = [text for text in codes if not re.search(rf"(?<![\d.]){re.escape(text)}(?![\d.])", words)]
+    return " ".join([*told, words] if words else told)

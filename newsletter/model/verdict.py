@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from newsletter.model.bounce import Reason, Report, ReportKind, Severity
+from newsletter.model.bounce import Reason, Report, ReportKind, Severity, spell_answer
 
 
 class Way(StrEnum):
@@ -82,6 +82,11 @@ class Bounce:
     domain: str
     report_id: int | None
     undone_at: datetime | None
+
+    @property
+    def said(self) -> str:
+        """Return what the server said, on one line."""
+        return spell_answer(self.code, self.status, self.diagnostic)
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,13 @@ def last_settled_at(connection: Connection, edition_id: int) -> datetime | None:
     return connection.execute(statement).scalar()
 
 
+def next_attempt_at(connection: Connection, edition_id: int) -> datetime | None:
+    """Return when the first of those who were put off is tried again; None where nobody was."""
+    statement = select(func.min(deliveries.c.next_attempt_at))
+    waiting = and_(deliveries.c.edition_id == edition_id, _is("deferred"))
+    return connection.execute(statement.where(waiting)).scalar()
+
+
 def count_settled_since(connection: Connection, edition_id: int, since: datetime) -> int:
     """Return how many readers of an edition were sent it since a time."""
     recent = and_(deliveries.c.edition_id == edition_id, deliveries.c.settled_at >= since, _is("sent"))

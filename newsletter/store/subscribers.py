@@ -69,12 +69,16 @@ class Departure:
 
 @dataclass(frozen=True, slots=True)
 class BulkCount:
-    """What a batch came to; the first three add up to it. `ended`: how many who read here read no more."""
+    """What a batch came to: `added`, who read now or are asked to, `known`, `suppressed` here, and new `kept_out`.
+
+    These four add up to it. `ended`: how many who read here read no more.
+    """
 
     added: int
     known: int
     suppressed: int
     ended: int = 0
+    kept_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,18 +179,25 @@ def add_subscribers(connection: Connection, batch: Sequence[NewSubscriber], now:
     out = find_suppressed(connection, (row["address_key"] for row in rows))
     pairs = [pair for pair in zip(rows, batch, strict=True) if pair[0]["address_key"] not in out] if out else None
     wanted, readers = ([row for row, _ in pairs], [new for _, new in pairs]) if pairs is not None else (rows, batch)
-    added = ended = 0
+    added = kept_out = ended = 0
     if wanted:
         added, are_new = _insert_many(connection, wanted)
         record_imports(connection, are_new, [row["address_key"] for row in wanted], readers, now)
         gone = [(row["address_key"], new) for row, new in zip(wanted, readers, strict=True) if is_gone(new)]
+        kept_out = 0 if all(map(reads, readers)) else _count_gone(connection, are_new)
         ended = _keep_out(connection, gone, now) if gone else 0
-    return BulkCount(added, known=len(wanted) - added, suppressed=len(batch) - len(wanted), ended=ended)
+    known, suppressed = len(wanted) - added, len(batch) - len(wanted)
+    return BulkCount(added - kept_out, known, suppressed, ended, kept_out)
 
 
 def is_gone(new: NewSubscriber) -> bool:
     """Return whether somebody comes as one who is kept out from now on."""
     return new.kept_out is not None or new.state is SubscriberState.LEFT
+
+
+def reads(new: NewSubscriber) -> bool:
+    """Return whether somebody comes as a reader, or as one who may become one."""
+    return new.state in _READING
 
 
 def ends_reading(reads_since: datetime, gone: NewSubscriber) -> bool:
@@ -253,6 +264,11 @@ def _insert_many(connection: Connection, rows: Sequence[dict[str, Any]]) -> tupl
     convert = UtcTime().bind_processor(connection.dialect) or (lambda value: value)
     tuples = [tuple([convert(row[name]) if name in _TIMES else row[name] for name in _COLUMNS]) for row in rows]
     return connection.exec_driver_sql(str(compiled), tuples).rowcount, subscribers.c.id > highest
+
+
+def _count_gone(connection: Connection, are_new: ColumnElement[bool]) -> int:
+    gone = subscribers.c.state.not_in(_READING)
+    return connection.execute(select(func.count()).select_from(subscribers).where(are_new, gone)).scalar_one()
 
 
 def _keep_out(connection: Connection, gone: Sequence[tuple[str, NewSubscriber]], now: datetime) -> int:

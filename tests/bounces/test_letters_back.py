@@ -45,7 +45,7 @@ def test_a_confirmation_to_nobody_has_failed_and_says_why(office: Office) -> Non
     send_letter(office, "confirm-join", "typo@example.net")
     (taken,) = take_mails(office.desk, [back(GONE)])
     assert (taken.report.notice, taken.report.named, taken.judgement) == (1, None, None)
-    said = "came back, user unknown: 550 5.1.1 550 5.1.1 no such user here"
+    said = "came back, user unknown: 550 5.1.1 no such user here"
     assert letter_of(office) == (NoticeState.FAILED, said)
 
 

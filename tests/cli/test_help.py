@@ -1,6 +1,7 @@
 import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -59,5 +60,27 @@ def test_the_version_is_printed_alone() -> None:
 def test_an_unknown_command_is_wrong_usage() -> None:
     done = run("publsh")
     assert done.returncode == 2
-    assert "publsh" in done.stderr
+    assert "No such command 'publsh'. Did you mean 'publish'?" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("statsu",), "'status'"),
+        (("subscribers", "imprt"), "'import'"),
+        (("publish", "--corect", "today"), "'--correct'"),
+        (("--confg", "x", "publish"), "'--config'"),
+    ],
+)
+def test_what_is_mistyped_is_guessed(words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(words) == 2
+    assert f"Did you mean {said}?" in capsys.readouterr().err
+
+
+def test_a_closed_standard_input_is_an_empty_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", None)
+    assert run_command(["init"]) == 2
+    assert run_command(["cancel", "today"]) == 1
+    sys.stdin.close()

@@ -6,7 +6,7 @@ from click.testing import CliRunner
 
 from newsletter.cli.init import command
 from newsletter.config import Settings, load_settings
-from newsletter.errors import NewsletterError
+from newsletter.errors import NewsletterError, UsageError
 
 ANSWERS = [
     "The Weekly Bee",
@@ -78,8 +78,14 @@ def test_nothing_that_is_there_is_overwritten(folder: Path) -> None:
 
 def test_a_relay_with_example_names_is_not_accepted_silently(folder: Path) -> None:
     lines = ["T", "L", "", "", "", "", "", "smtp.example.org", "", ""]
-    done = CliRunner().invoke(command, [], input="\n".join(lines) + "\n", catch_exceptions=False)
+    done = CliRunner().invoke(command, [], input="\n".join(lines) + "\n")
     assert "must be your own" in done.output
+    assert not (folder / "config.toml").exists()
+
+
+def test_where_nobody_answers_it_names_the_way_without_questions(folder: Path) -> None:
+    with pytest.raises(UsageError, match="say --yes"):
+        CliRunner().invoke(command, [], input="A name\n", catch_exceptions=False)
     assert not (folder / "config.toml").exists()
 
 

@@ -1,29 +1,32 @@
 """What follows when servers refuse a mail while it is sent."""
 
-import shutil
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
 
+from newsletter.cli.sending import format_moment
 from newsletter.model.subscriber import NewSubscriber
+from newsletter.store.dispatch import next_attempt_at
 from newsletter.store.subscribers import add_subscribers
 from tests.cli.conftest import NOW, Office
 from tests.conftest import _free_port
-
-EXAMPLE = Path(__file__).parent.parent.parent / "issues" / "2024-05-25.md"
+from tests.press import compose_issue
 
 
 class _Refusing:
-    """Knows nobody who is called gone."""
+    """Knows nobody who is called gone, and puts off who is called later."""
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, _server: Any, _session: Any, envelope: Any, address: str, _options: list[str]
     ) -> str:
         if address.startswith("gone"):
             return "550 5.1.1 no such user here"
+        if address.startswith("later"):
+            return "451 4.7.1 greylisted, try again later"
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 ok"
 
@@ -41,16 +44,51 @@ def port() -> Iterator[int]:
         controller.stop()
 
 
-def test_whom_his_server_does_not_know_is_suspended_by_the_publish_that_learned_it(office: Office, port: int) -> None:
+@pytest.fixture
+def folder(office: Office, port: int) -> Office:
+    """A folder with an issue, and that relay."""
     Path("issues").mkdir()
-    shutil.copy(EXAMPLE, "issues")
+    Path("issues/2024-05-25.md").write_text(compose_issue(date(2024, 5, 25), {"Agents": [1]}), encoding="utf-8")
     Path("config.toml").write_text(
         '[publication]\nurl = "https://news.acme.example"\npostal_address = "1 Some Street"\n'
         '[mail]\nfrom_address = "news@acme.example"\n'
         f'[smtp]\nhost = "127.0.0.1"\nport = {port}\ntls = "none"\n'
     )
+    return office
+
+
+def add(office: Office, *names: str) -> None:
     with office.database.transaction() as connection:
-        add_subscribers(connection, [NewSubscriber("gone@acme.example"), NewSubscriber("here@acme.example")], NOW)
-    assert "1 refused" in office.run("publish", "2024-05-25")
-    assert "1 suspended" in office.run("subscribers", "list", "--count")
-    assert "gone@acme.example" in office.run("bounces", "list")
+        add_subscribers(connection, [NewSubscriber(f"{name}@acme.example") for name in names], NOW)
+
+
+def test_whom_his_server_does_not_know_is_suspended_by_the_publish_that_learned_it(folder: Office) -> None:
+    add(folder, "gone", "here")
+    assert "1 refused" in folder.run("publish", "2024-05-25")
+    assert "1 suspended" in folder.run("subscribers", "list", "--count")
+    listed = folder.run("bounces", "list")
+    assert "gone@acme.example" in listed
+    assert listed.count("550") == listed.count("5.1.1") == 1
+
+
+def test_who_is_put_off_is_told_with_the_next_try_and_who_else_is_cancelled_with_the_way_out(folder: Office) -> None:
+    add(folder, "later", "here")
+    said = folder.run("publish", "2024-05-25")
+    with folder.database.read() as connection:
+        at = next_attempt_at(connection, 1)
+    assert at is not None
+    moment = format_moment(at, datetime.now(UTC))
+    assert f"1 put off by their servers, next try {moment}: by newsletter serve or worker, or publish again" in said
+    assert folder.read("publish", "2024-05-25")["next_try_at"] == at.isoformat()
+    folder.run("cancel", "2024-05-25", "--yes", "--reason", "wrong list")
+    said = folder.run("publish", "2024-05-25")
+    assert "nobody was mailed: 2024-05-25 was cancelled for good at " in said
+    assert "wrong list. 1 reader won't get it. To reach them, publish what you have to say as another issue" in said
+    assert "127.0.0.1" not in said
+
+
+def test_a_time_to_come_is_told_by_the_minute_that_has_it() -> None:
+    now = datetime(2024, 5, 25, 23, 50, tzinfo=UTC)
+    assert format_moment(now + timedelta(minutes=3, microseconds=1), now) == "at 23:54 UTC"
+    assert format_moment(now + timedelta(minutes=3), now) == "at 23:53 UTC"
+    assert format_moment(now + timedelta(minutes=10), now) == "on 2024-05-26 at 00:00 UTC"

@@ -3,6 +3,7 @@
 import io
 import json
 import stat
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -110,9 +111,13 @@ def test_who_left_has_nothing_to_choose(run: Run) -> None:
     assert "stays out: left" in run("subscribers", "show", "ann@example.org")
 
 
-def test_erasing_asks_first_and_leaves_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+def test_erasing_asks_first_and_leaves_nothing(
+    run: Run, monkeypatch: pytest.MonkeyPatch, answer: Callable[[str], None]
+) -> None:
+    answer("n")
     assert "stopped" in run("subscribers", "erase", "ann@example.org", code=130)
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    assert "nobody can be asked here: say --yes" in run("subscribers", "erase", "ann@example.org", code=2)
     run("subscribers", "show", "ann@example.org")
     assert json.loads(run("subscribers", "erase", "ann@example.org", "--yes", "--json")) == {
         "erased": True,

@@ -126,7 +126,8 @@ def test_a_batch_counts_every_row_once(database: Database, now: datetime) -> Non
 def test_a_reader_who_comes_as_left_is_kept_out(database: Database, now: datetime) -> None:
     gone = NewSubscriber("gone@example.org", state=SubscriberState.LEFT, left_at=now - timedelta(days=9))
     with database.transaction() as connection:
-        assert add_subscribers(connection, [gone], now).added == 1
+        counted = add_subscribers(connection, [gone, NewSubscriber("new@example.org")], now)
+    assert counted == BulkCount(added=1, known=0, suppressed=0, kept_out=1)
     found = _find(database, "gone@example.org")
     assert found is not None
     assert (found.state, found.left_at) == (SubscriberState.LEFT, now - timedelta(days=9))
@@ -137,7 +138,7 @@ def test_whoever_comes_as_bounced_or_complaining_is_kept_out_for_that(database: 
     reasons = {"b@example.org": SuppressionReason.BOUNCED, "c@example.org": SuppressionReason.COMPLAINED}
     gone = [NewSubscriber(name, state=SubscriberState.SUSPENDED, kept_out=why) for name, why in reasons.items()]
     with database.transaction() as connection:
-        assert add_subscribers(connection, gone, now).added == 2
+        assert add_subscribers(connection, gone, now).kept_out == 2
         found = connection.execute(select(suppressions.c.address, suppressions.c.reason)).all()
     assert {row.address: row.reason for row in found} == reasons
 
