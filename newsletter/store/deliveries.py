@@ -233,11 +233,11 @@ def count_deliveries(connection: Connection, edition_id: int) -> Audit:
     edition = connection.execute(select(editions.c.audience).where(editions.c.id == edition_id)).one_or_none()
     if edition is None:
         raise NotFoundError(f"There is no edition with the number {edition_id}.")
-    statement = select(deliveries.c.state, func.count()).where(deliveries.c.edition_id == edition_id)
-    counts: dict[str, int] = dict(connection.execute(statement.group_by(deliveries.c.state)).all())
-    queued = counts.get("sending", 0) + counts.get("queued", 0)
-    rest = {state: counts.get(state, 0) for state in ("sent", "deferred", "failed", "cancelled", "unknown", "excluded")}
-    return Audit(audience=edition.audience or 0, queued=queued, **rest)
+    counts = [func.count().filter(_is(state)).label(state) for state in DeliveryState]  # grouped, all would be sorted
+    statement = select(*counts).where(deliveries.c.edition_id == edition_id)
+    found: dict[str, int] = dict(connection.execute(statement).one()._mapping)
+    queued = found.pop("sending") + found.pop("queued")
+    return Audit(audience=edition.audience or 0, queued=queued, **found)
 
 
 def count_replies(connection: Connection, edition_id: int, limit: int = 20) -> list[ReplyCount]:

@@ -1,11 +1,11 @@
-"""Who is due an edition, and what of it: worked out where the readers are, in one statement for all of them.
+"""Who is due an edition, and what of it: worked out where the readers are, in a statement for very many at a time.
 
 Owns that every reader due gets exactly one row, and that none is given what was never made: a choice of topics that
 nobody planned for leaves its row without a variant, which the ledger refuses, and the whole publish with it.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -43,6 +43,9 @@ Numbers = Mapping[str, tuple[int, str]]
 """By a choice of topics as the column holds it: the number of its variant, and why it gets nothing, if it doesn't."""
 
 PAUSED = "paused until "
+
+AT_ONCE = 50_000
+"""Readers that one statement looks at: SQLite sorts them in memory."""
 
 
 class _Minute(FunctionElement[str]):
@@ -103,10 +106,12 @@ def insert_dues(
     now: datetime,
     stage: ColumnElement[int],
     numbers: Numbers,
-) -> Insert:
-    """Return the statement that writes a row for each reader due.
+    at_once: int = AT_ONCE,
+) -> Iterator[Insert]:
+    """Yield the statements that write a row for each reader due; each reader there is now belongs to one of them.
 
-    Rows of one variant stand together, so that a sender, who goes by their order, needs few variants at a time.
+    Of those whom one statement looks at, rows of one variant stand together, so that a sender, who goes by their order,
+    needs few variants at a time. Sorting all readers at once would take memory for all of them.
     """
     shares = _shares(connection, numbers)
     given = _give(shares, now)
@@ -126,7 +131,10 @@ def insert_dues(
         .where(is_due(cadence))
         .order_by(given["variant"], subscribers.c.id)
     )
-    return insert(deliveries).from_select(list(columns), rows)
+    last = connection.execute(select(func.coalesce(func.max(subscribers.c.id), 0))).scalar_one()
+    for start in range(0, last, at_once):
+        among = subscribers.c.id.between(start + 1, min(start + at_once, last))
+        yield insert(deliveries).from_select(list(columns), rows.where(among))
 
 
 def renew_dues(connection: Connection, edition_id: int, now: datetime, numbers: Numbers) -> Update:

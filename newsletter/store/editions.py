@@ -155,7 +155,8 @@ def publish_edition(
         return int(row.audience)
     cadence, stage = EditionKind(row.kind).cadence, choose_stage(edition_id, seeds, share)
     numbers = number_shares(connection, edition_id, allotment.shares)
-    _write_dues(connection, insert_dues(connection, edition_id, cadence, now, stage, numbers))
+    for statement in insert_dues(connection, edition_id, cadence, now, stage, numbers):
+        _write_dues(connection, statement)
     write_works(connection, edition_id, 0, allotment.works)
     if allotment.reduce:
         keys = {share.key for share in allotment.shares.values()}

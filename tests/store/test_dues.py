@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import literal, select, update
 
 from newsletter.model.delivery import Audit, Delivery, DeliveryState
 from newsletter.model.edition import Edition, EditionKind
@@ -14,7 +14,7 @@ from newsletter.model.subscriber import Cadence, NewSubscriber
 from newsletter.model.variant import Allotment, Rendering, Share, VariantKey
 from newsletter.store.database import Database
 from newsletter.store.deliveries import claim_deliveries, count_deliveries, count_replies, list_deliveries
-from newsletter.store.dues import count_due, list_choices
+from newsletter.store.dues import count_due, insert_dues, list_choices
 from newsletter.store.editions import (
     StoredEdition,
     correct_edition,
@@ -242,3 +242,17 @@ def test_a_choice_made_just_now_stops_a_correction_too(
     with pytest.raises(UnpreparedError):
         correct()
     assert rows_of(database, stored.id) == before
+
+
+def test_readers_looked_at_by_several_statements_get_one_row_each(
+    database: Database, now: datetime, freeze: Callable[..., StoredEdition]
+) -> None:
+    stored = freeze(*READERS)
+    numbers = {"": (0, ""), "a": (1, ""), "a c": (1, ""), "b": (2, ""), "c": (0, "nothing for C")}
+    with database.transaction() as connection:
+        statements = list(insert_dues(connection, stored.id, Cadence.EACH, now, literal(0), numbers, at_once=2))
+        for statement in statements:
+            connection.execute(statement)
+        found = [row.address.partition("@")[0] for row in list_deliveries(connection, stored.id)]
+    assert len(statements) == 3
+    assert sorted(found) == sorted(reader.address.partition("@")[0] for reader in READERS)
