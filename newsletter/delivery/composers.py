@@ -22,6 +22,9 @@ Made = Mail | Unwritable
 _CHUNK: Final = 64
 """Mails that a thread makes in one go: few enough for all threads to end together."""
 
+_SPARE: Final = 1
+"""Threads besides one for each core: whoever signs needs no lock of the interpreter's, and the others wait for it."""
+
 
 class Composers:
     """Makes mails until it is closed. `take` gets them, `fail` what went wrong; both are called by the event loop."""
@@ -32,7 +35,7 @@ class Composers:
         self._compose = compose
         self._take = take
         self._fail = fail
-        self._pool = ThreadPoolExecutor(os.cpu_count(), "compose")
+        self._pool = ThreadPoolExecutor((os.cpu_count() or 1) + _SPARE, "compose")
         self._making: set[asyncio.Future[list[Made]]] = set()
 
     @property
