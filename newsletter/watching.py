@@ -16,7 +16,7 @@ from newsletter.model.notice import NoticeState
 from newsletter.model.rates import SPAN, Rates, find_reached
 from newsletter.model.slot import Plan, Slot, SlotState, Why
 from newsletter.model.subscriber import Cadence
-from newsletter.schedule.events import compose_command
+from newsletter.schedule.events import compose_command, compose_skip
 from newsletter.schedule.planning import load_calendar
 from newsletter.store.calls import count_calls
 from newsletter.store.database import Connection, Database
@@ -62,13 +62,15 @@ class Moving:
 class Need:
     """Something that needs a human: what, and the command or the place that helps. Lines are kept.
 
-    `edition` (a slug) or `issue` (a date) say what it is about, where it is about one.
+    `edition` (a slug) or `issue` (a date) say what it is about, where it is about one; `let_be` is the command that
+    puts it down, where there is one.
     """
 
     what: str
     way_out: str
     edition: str = ""
     issue: str = ""
+    let_be: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,14 +170,14 @@ def _load_moving(connection: Connection, slug: str, now: datetime) -> Moving:
 
 def _needs_of_slots(slots: Sequence[Slot]) -> Iterator[Need]:
     for slot in slots:
-        day = str(slot.key.day) if slot.key.kind is EditionKind.ISSUE else ""
+        about = {"issue": str(slot.key.day) if slot.key.kind is EditionKind.ISSUE else "", "let_be": compose_skip(slot)}
         if slot.state is SlotState.HELD and slot.why is Why.LATE:
-            yield Need(f"{slot.key} is held: too late.", compose_command(slot), issue=day)
+            yield Need(f"{slot.key} is held: too late.", compose_command(slot), **about)
         elif slot.state is SlotState.HELD:
-            way_out = "Mend it, and it goes out by itself."
-            yield Need(f"{slot.key} is held: {slot.why}.\n{slot.detail}", way_out, issue=day)
+            way_out = "Mend it, and it goes out by itself"
+            yield Need(f"{slot.key} is held: {slot.why}.\n{slot.detail}", way_out, **about)
         elif slot.state is SlotState.MISSED:
-            yield Need(f"{slot.key} was given up: too late.", compose_command(slot), issue=day)
+            yield Need(f"{slot.key} was given up: too late.", compose_command(slot), **about)
 
 
 def _needs_of_editions(connection: Connection) -> Iterator[Need]:

@@ -19,7 +19,7 @@ from newsletter.store.database import Database
 from newsletter.store.deliveries import claim_deliveries, settle_deliveries
 from newsletter.store.editions import freeze_edition, publish_edition
 from newsletter.store.marks import set_mark
-from newsletter.store.slots import find_slot, plan_slots, settle_slot
+from newsletter.store.slots import find_slot, plan_slots, settle_slot, skip_slot
 from newsletter.store.subscribers import add_subscribers
 from newsletter.watching import Overview, check_readiness, load_overview
 from tests.schedule.desks import an_edition
@@ -108,7 +108,7 @@ def test_who_should_be_at_work_and_is_not_is_missed(watched: Watched) -> None:
 @pytest.mark.parametrize(
     ("state", "why", "what", "way_out"),
     [
-        (SlotState.HELD, Why.ERRORS, "2024-05-25 is held: errors.", "Mend it, and it goes out by itself."),
+        (SlotState.HELD, Why.ERRORS, "2024-05-25 is held: errors.", "Mend it, and it goes out by itself"),
         (SlotState.HELD, Why.LATE, "2024-05-25 is held: too late.", "newsletter publish 2024-05-25"),
         (SlotState.MISSED, Why.LATE, "2024-05-25 was given up: too late.", "newsletter publish 2024-05-25"),
     ],
@@ -118,7 +118,10 @@ def test_a_slot_that_needs_a_human(watched: Watched, state: SlotState, why: Why,
     watched.slot(state, why)
     (need,) = watched.look().needs
     assert need.what.splitlines()[0] == what
-    assert need.way_out == way_out
+    assert (need.way_out, need.let_be) == (way_out, "newsletter skip 2024-05-25")
+    with watched.database.transaction() as connection:
+        skip_slot(connection, SlotKey(EditionKind.ISSUE, DAY), NOW)
+    assert watched.needs() == []
 
 
 def test_a_day_without_an_issue_needs_nobody(watched: Watched) -> None:

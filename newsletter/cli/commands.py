@@ -43,6 +43,7 @@ GROUPS: tuple[tuple[str, tuple[CommandLine, ...]], ...] = (
             CommandLine("pause", "Stop sending an issue, until it is resumed."),
             CommandLine("resume", "Let a paused or halted issue go on."),
             CommandLine("cancel", "End an issue for good: whoever waits gets no mail."),
+            CommandLine("skip", "Put a day down that was held or is to come: nothing goes out for it."),
             CommandLine("unknown", "Decide about readers who may or may not have their mail."),
         ),
     ),

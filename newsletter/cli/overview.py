@@ -116,7 +116,8 @@ def _describe_moving(moving: Moving) -> str:
 def _describe_need(need: Need) -> Iterator[str]:
     first, *rest = need.what.splitlines()
     yield _label("needs you", click.style(first, fg="yellow", bold=True))
-    for line in (*rest, f"→ {need.way_out}"):
+    let_be = f", or let it be: {need.let_be}" if need.let_be else ""
+    for line in (*rest, f"→ {need.way_out}{let_be}"):
         yield _label("", f"  {line}")
 
 

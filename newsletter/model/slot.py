@@ -95,3 +95,16 @@ class Slot:
     def open(self) -> bool:
         """Return whether it may still be published by itself."""
         return self.state in OPEN
+
+
+@dataclass(frozen=True, slots=True)
+class SlotChange:
+    """What an operator's order about a slot came to."""
+
+    before: Slot
+    after: Slot
+
+    @property
+    def changed(self) -> bool:
+        """Return whether the order changed anything."""
+        return self.before != self.after

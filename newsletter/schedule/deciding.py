@@ -208,11 +208,11 @@ def _tell(desk: SlotDesk, slot: Slot) -> Event | None:
 
 
 def _compose(desk: SlotDesk, slot: Slot, now: datetime) -> Event | None:
-    """Return what the editor is told; nothing of what he said himself, or was warned of."""
+    """Return what the editor is told; nothing of what he said himself, or was warned of and has heard no more since."""
     zone = desk.calendar.zone
     if slot.state is SlotState.HELD:
         return compose_held(slot, now, zone, timedelta(hours=desk.rules.grace_hours))
-    if slot.state is SlotState.SKIPPED and (slot.why is Why.OPERATOR or slot.warned_at):
+    if slot.state is SlotState.SKIPPED and (slot.why is Why.OPERATOR or (slot.warned_at and not slot.told)):
         return None
     return compose_given_up(slot, now, zone)
 

@@ -50,6 +50,12 @@ def compose_command(slot: Slot) -> str:
     return f"newsletter rollup {slot.key.kind} {slot.key.day - timedelta(days=1)}"
 
 
+def compose_skip(slot: Slot) -> str:
+    """Return the command that puts a slot down."""
+    kind = "" if slot.key.kind is EditionKind.ISSUE else f" --kind {slot.key.kind}"
+    return f"newsletter skip {slot.key.day}{kind}"
+
+
 def digest_slot(slot: Slot) -> str:
     """Return what changes whenever there is something new to tell of a slot."""
     return hashlib.sha256("\n".join((slot.state, slot.why, slot.detail)).encode()).hexdigest()[:16]
@@ -81,6 +87,7 @@ def compose_held(slot: Slot, now: datetime, zone: ZoneInfo, grace: timedelta) ->
     else:
         body = slot.detail
         way_out = f"It goes out as soon as that is mended, until {_moment(until, zone)}."
+    way_out = f"{way_out}\nTo let it be: {compose_skip(slot)}"
     text = f"{_name(slot)} is held: {_WHY[slot.why]}. Readers have got nothing.\n\n{body}\n\n{way_out}"
     return Event("held", f"held:{_id(slot)}:{digest_slot(slot)}", subject, text, {**_slot_data(slot), "until": until})
 
@@ -92,6 +99,7 @@ def compose_given_up(slot: Slot, now: datetime, zone: ZoneInfo) -> Event:
         text = (
             f"{_name(slot)} was due at {_moment(slot.due_at, zone)}, {describe_lateness(slot, now)} ago, and is given "
             f"up, as [schedule] late says. Readers have got nothing.\n\n{slot.detail}".rstrip()
+            + f"\n\nTo send it all the same: {compose_command(slot)}"
         )
     else:
         subject = f"{slot.key}: nothing was sent, {_WHY[slot.why]}"

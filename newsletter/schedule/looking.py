@@ -45,10 +45,11 @@ class Looks:
     def _look(self, slot: Slot) -> Findings:
         files = list_issues_of(self.app.settings.issues.folder, slot.key.day)
         editions = self._list_published(slot.key)
-        if slot.key.kind is not EditionKind.ISSUE or slot.why is Why.LATE:
+        if slot.key.kind is not EditionKind.ISSUE:
             return Out(editions[0].id) if editions else Ready()
-        if not files:
-            return Out(editions[0].id) if editions else Absent()
+        if not files or slot.why is Why.LATE:
+            absent = Absent() if not files else Ready()
+            return Out(editions[0].id) if editions else absent
         if len(files) > 1:
             return Faulty(Why.ERRORS, _describe_several(files, slot.key.day))
         return self._remember(slot.key, files[0], editions)

@@ -8,6 +8,8 @@ Owns the judgement: publish now, hold, skip, give up, or leave it. What is publi
     no issue                    wait (warn)       skipped or held (no_issue)   skipped
     out already                 published         published                    published
 
+What was given up as too late is published when it went out by hand. What an operator has put down is never judged.
+
 A clock that was wrong may have given up a slot whose time is still to come, or whose grace isn't over and which was
 decided at a time that hasn't come yet: such a slot is opened again, unless an operator skipped it.
 """
@@ -93,8 +95,11 @@ NO_ISSUE: Final = "There is no issue with this date."
 
 
 def needs_findings(slot: Slot, now: datetime) -> bool:
-    """Return whether it takes a look at the issue to decide: the slot is open, and its time has come."""
-    return slot.open and slot.due_at <= now
+    """Return whether it takes a look at the issue to decide: the slot's time has come, and it isn't over.
+
+    One that was given up may have been published by hand since.
+    """
+    return (slot.open or slot.state is SlotState.MISSED) and slot.due_at <= now
 
 
 def decide_slot(
@@ -104,10 +109,10 @@ def decide_slot(
 
     `planned`: today's config has this slot.
     """
-    if not slot.open:
-        return Reopen() if _was_a_slip(slot, rules, now) else Wait()
     if isinstance(findings, Out):
         return Adopt(findings.edition_id)
+    if not slot.open:
+        return Reopen() if _was_a_slip(slot, rules, now) else Wait()
     if now < slot.due_at - SKEW and slot.state is SlotState.HELD and slot.why is not Why.OPERATOR:
         return Reopen()
     if now < slot.due_at or findings is None:
@@ -161,8 +166,11 @@ def decide_warning(slot: Slot, findings: Findings, rules: config.Schedule, now: 
 
 
 def decide_telling(slot: Slot, digest: str, now: datetime) -> bool:
-    """Return whether the editor is told what a held slot is held for: at once when it is new, then with pauses."""
-    if slot.told == digest:
+    """Return whether the editor is told what a slot is held or given up for: at once when it is new, then with pauses.
+
+    A day that was put down before its time goes as it should when that has come.
+    """
+    if slot.told == digest or now < slot.due_at:
         return False
     return slot.told_at is None or now >= slot.told_at + QUIET
 

@@ -12,9 +12,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from newsletter.errors import NewsletterError, NotFoundError
 from newsletter.model.edition import EditionKind
-from newsletter.model.slot import OPEN, Plan, Slot, SlotKey, SlotState, Why
-from newsletter.store.schema import slots
+from newsletter.model.slot import OPEN, Plan, Slot, SlotChange, SlotKey, SlotState, Why
+from newsletter.store.schema import editions, slots
 
 
 def load_slots(connection: Connection, since: datetime) -> list[Slot]:
@@ -88,7 +89,8 @@ def publish_slot(connection: Connection, key: SlotKey, edition_id: int, now: dat
 def adopt_slot(connection: Connection, slot: Slot, edition_id: int, now: datetime) -> bool:
     """Write down that a slot's edition was published otherwise; return False if the slot has changed since."""
     values = {"state": SlotState.PUBLISHED, "edition_id": edition_id, "decided_at": now, **_WITHOUT_WHY, **_FREE}
-    return connection.execute(update(slots).where(_as_it_was(slot, now), _is_open()).values(values)).rowcount == 1
+    unpublished = slots.c.state != SlotState.PUBLISHED
+    return connection.execute(update(slots).where(_as_it_was(slot, now), unpublished).values(values)).rowcount == 1
 
 
 def settle_slot(connection: Connection, slot: Slot, state: SlotState, why: Why, detail: str, now: datetime) -> bool:
@@ -112,6 +114,35 @@ def reopen_slot(connection: Connection, slot: Slot, now: datetime) -> bool:
     unpublished = slots.c.state != SlotState.PUBLISHED
     statement = update(slots).where(_as_it_was(slot, now), unpublished)
     return connection.execute(statement.values(values)).rowcount == 1
+
+
+def skip_slot(connection: Connection, key: SlotKey, now: datetime, reason: str = "") -> SlotChange:
+    """Put a slot down in an operator's name: nothing goes out for it by itself any more. Twice changes nothing.
+
+    Whoever is about to publish it finds in `publish_slot` that it is his no more. Raises NotFoundError, and
+    NewsletterError for one that is published.
+    """
+    before = _lock(connection, key)
+    if before.state is SlotState.PUBLISHED:
+        raise NewsletterError(_describe_published(connection, before))
+    if before.state is not SlotState.SKIPPED:
+        detail = reason.replace("\0", "")
+        values = {"state": SlotState.SKIPPED, "why": Why.OPERATOR, "detail": detail, "decided_at": now, **_FREE}
+        connection.execute(update(slots).where(_named(key)).values(values))
+    return SlotChange(before, _lock(connection, key))
+
+
+def unskip_slot(connection: Connection, key: SlotKey, now: datetime) -> SlotChange:
+    """Make a slot due again that an operator has put down; one that is open stays as it is.
+
+    Raises NotFoundError, and NewsletterError for one that is over for another reason.
+    """
+    before = _lock(connection, key)
+    if not before.open:
+        if (before.state, before.why) != (SlotState.SKIPPED, Why.OPERATOR):
+            raise NewsletterError(f"{key} is {before.state}, and by no operator's word, so there is nothing to undo.")
+        reopen_slot(connection, before, now)
+    return SlotChange(before, _lock(connection, key))
 
 
 def note_warning(connection: Connection, slot: Slot, now: datetime) -> bool:
@@ -150,6 +181,21 @@ def _is_open() -> ColumnElement[bool]:
 
 def _is_coming(now: datetime) -> ColumnElement[bool]:
     return and_(slots.c.state == SlotState.DUE, slots.c.due_at > now, slots.c.owner.is_(None))
+
+
+def _lock(connection: Connection, key: SlotKey) -> Slot:
+    row = connection.execute(select(slots).where(_named(key)).with_for_update()).one_or_none()
+    if row is None:
+        raise NotFoundError(
+            f"No slot {key} is planned. `newsletter scheduler` and `newsletter serve` plan them by [schedule] and "
+            "[rollups], three days ahead; `newsletter status` shows them."
+        )
+    return _read(row)
+
+
+def _describe_published(connection: Connection, slot: Slot) -> str:
+    slug = connection.execute(select(editions.c.slug).where(editions.c.id == slot.edition_id)).scalar_one()
+    return f"{slot.key} is published. To end it for whoever still waits: newsletter cancel {slug}"
 
 
 def _as_it_was(slot: Slot, now: datetime) -> ColumnElement[bool]:

@@ -15,7 +15,7 @@ from newsletter.schedule.policy import Absent, Faulty, Publish, Ready
 from newsletter.store.database import Database
 from newsletter.store.editions import freeze_edition, publish_edition
 from newsletter.store.schema import calls, notices
-from newsletter.store.slots import claim_slot, settle_slot
+from newsletter.store.slots import claim_slot, skip_slot
 from tests.schedule.desks import Office, an_edition, broken, oops
 
 DAY = date(2024, 5, 21)
@@ -272,13 +272,64 @@ def test_a_day_taken_out_of_the_schedule_does_not_go_out(office: Office) -> None
     assert "2024-05-22" not in office.slots()
 
 
-def test_what_an_operator_skipped_stays_skipped(office: Office) -> None:
+def skip(office: Office) -> None:
     with office.database.transaction() as connection:
-        slot = office.slots()["2024-05-21"]
-        assert settle_slot(connection, slot, SlotState.SKIPPED, Why.OPERATOR, "a holiday", office.now)
+        skip_slot(connection, KEY, office.now, "a holiday")
+
+
+def called(office: Office) -> list[str]:
+    with office.database.read() as connection:
+        return list(connection.execute(select(calls.c.key).order_by(calls.c.id)).scalars())
+
+
+def test_what_an_operator_skipped_stays_skipped_and_goes_as_it_should_at_its_time(office: Office) -> None:
+    office.alerts = Alerts(editor=("editor@example.org",), heartbeat="https://example.org/beat")
+    skip(office)
     at(office, DUE - HOUR)
+    assert called(office) == []
     at(office, DUE)
     assert (office.state("2024-05-21"), office.sent, office.mails()) == ("skipped: operator", {}, [])
+    assert called(office) == ["heartbeat:2024-05-21"]
+
+
+def test_what_is_held_as_too_late_can_be_let_be(office: Office) -> None:
+    at(office, DUE + 5 * HOUR)
+    assert office.state("2024-05-21") == "held: late"
+    with office.database.read() as connection:
+        (text,) = connection.execute(select(notices.c.text)).scalars()
+    assert "To send it: newsletter publish 2024-05-21\nTo let it be: newsletter skip 2024-05-21\n" in text
+    skip(office)
+    at(office, DUE + 6 * HOUR)
+    assert (office.state("2024-05-21"), office.sent, len(office.mails())) == ("skipped: operator", {}, 1)
+
+
+def test_an_operator_who_skips_while_it_is_being_published_has_it_skipped(office: Office) -> None:
+    office.on_step = lambda step: skip(office) if step == "frozen" else None
+    at(office, DUE)
+    at(office, DUE + MINUTE)
+    assert (office.state("2024-05-21"), office.sent, office.mails()) == ("skipped: operator", {}, [])
+
+
+def test_a_late_day_whose_issue_is_taken_away_is_over_and_the_editor_is_told(office: Office) -> None:
+    office.files[DAY] = broken()
+    at(office, DUE - HOUR)
+    at(office, DUE + 4 * HOUR)
+    assert office.state("2024-05-21") == "held: late"
+    office.files[DAY] = Absent()
+    at(office, DUE + 5 * HOUR)
+    assert office.state("2024-05-21") == "skipped: no issue"
+    assert office.mails()[-1] == "[Daily] 2024-05-21: nothing was sent, there is no issue"
+
+
+def test_an_issue_given_up_and_published_by_hand_is_published(office: Office) -> None:
+    office.rules = {"late": "skip"}
+    at(office, DUE + 5 * HOUR)
+    assert office.state("2024-05-21") == "missed: late"
+    with office.database.transaction() as connection:
+        frozen = freeze_edition(connection, an_edition("2024-05-21", DAY), "source", office.now)
+        publish_edition(connection, frozen.id, office.now)
+    at(office, DUE + 6 * HOUR)
+    assert (office.state("2024-05-21"), office.sent) == ("published", {})
 
 
 def test_whoever_else_is_to_know_is_called(office: Office) -> None:

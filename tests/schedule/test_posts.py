@@ -109,12 +109,24 @@ def test_a_machine_asleep_over_the_slot(desk: Desk, log: Callable[[], list[str]]
     ((subject, text),) = desk.told()
     assert subject == "[Daily] 2024-05-25: held, it is too late"
     assert "4 h 00 min ago" in text
-    assert text.endswith("newsletter publish 2024-05-25\n")
+    assert text.endswith("newsletter publish 2024-05-25\nTo let it be: newsletter skip 2024-05-25\n")
     desk.publish_by_hand("2024-05-25")
     log()
     desk.at(DUE + 5 * HOUR)
     assert (desk.state(), desk.mails()) == ("published", {"2024-05-25": 2})
     assert log() == ["slot decided info 2024-05-25 adopt", "issue reported info 2024-05-25 2"]
+
+
+def test_a_file_taken_away_after_it_was_too_late_leaves_nothing_to_decide(desk: Desk) -> None:
+    path = desk.write("2024-05-25")
+    desk.at(DUE + 4 * HOUR)
+    path.unlink()
+    desk.at(DUE + 5 * HOUR)
+    assert (desk.state(), desk.mails()) == ("skipped: no issue", {})
+    assert [subject for subject, _ in desk.told()] == [
+        "[Daily] 2024-05-25: held, it is too late",
+        "[Daily] 2024-05-25: nothing was sent, there is no issue",
+    ]
 
 
 def test_two_files_of_one_day_are_none_to_choose_from(desk: Desk) -> None:

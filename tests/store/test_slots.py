@@ -1,15 +1,18 @@
 """Slots on both engines: planned once, decided once, published together with the edition or not at all."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from threading import Barrier
 
 import pytest
 from sqlalchemy import Connection, update
 from sqlalchemy.exc import IntegrityError
 
+from newsletter.errors import NewsletterError, NotFoundError
 from newsletter.model.edition import EditionKind
-from newsletter.model.slot import Plan, Slot, SlotKey, SlotState, Why
+from newsletter.model.slot import Plan, Slot, SlotChange, SlotKey, SlotState, Why
 from newsletter.store.database import Database
 from newsletter.store.editions import StoredEdition
 from newsletter.store.marks import load_mark, load_marks, set_mark
@@ -29,6 +32,8 @@ from newsletter.store.slots import (
     publish_slot,
     reopen_slot,
     settle_slot,
+    skip_slot,
+    unskip_slot,
 )
 
 DUE = datetime(2024, 5, 25, 5, 30, tzinfo=UTC)
@@ -148,7 +153,7 @@ def test_a_published_slot_never_changes_again(database: Database, publish: Calla
     for change in (
         lambda c: settle_slot(c, slot, SlotState.MISSED, Why.LATE, "", DUE),
         lambda c: reopen_slot(c, slot, DUE),
-        lambda c: adopt_slot(c, slot, edition.id, DUE),
+        lambda c: adopt_slot(c, slot, edition.id + 1, DUE),
         lambda c: give_back_slot(c, KEY, "one", SlotState.HELD, Why.TROUBLE, "", DUE),
         lambda c: claim_slot(c, slot, "one", DUE + LEASE, DUE, nobody),
         lambda c: note_warning(c, slot, DUE),
@@ -209,6 +214,92 @@ def test_the_editor_is_warned_told_and_reported_to_once(
         assert list_open_slots(connection) == []
         assert load_slots(connection, DUE) == [load(database)]
         assert load_slots(connection, DUE + timedelta(seconds=1)) == []
+
+
+def skip(database: Database, now: datetime = DUE, reason: str = "") -> SlotChange:
+    with database.transaction() as connection:
+        return skip_slot(connection, KEY, now, reason)
+
+
+@pytest.mark.parametrize("state", [SlotState.DUE, SlotState.HELD, SlotState.MISSED])
+def test_an_operator_puts_down_whatever_is_not_published(database: Database, state: SlotState) -> None:
+    before = plan(database)
+    if state is not SlotState.DUE:
+        settle(database, before, state, Why.LATE)
+    assert skip(database, reason="a holiday\0").changed
+    slot = load(database)
+    assert (slot.state, slot.why, slot.detail) == (SlotState.SKIPPED, Why.OPERATOR, "a holiday")
+    again = skip(database, DUE + LEASE, "another reason")
+    assert (again.changed, load(database)) == (False, slot)
+
+
+def test_who_is_about_to_publish_what_was_put_down_publishes_nothing(
+    database: Database, publish: Callable[..., StoredEdition]
+) -> None:
+    edition = publish(1)
+    plan(database)
+    claim(database, "one")
+    skip(database)
+    assert not within(database, lambda c: publish_slot(c, KEY, edition.id, DUE, "one"))
+    assert not within(database, lambda c: give_back_slot(c, KEY, "one", SlotState.HELD, Why.TROUBLE, "", DUE))
+    assert load(database).state is SlotState.SKIPPED
+
+
+def test_what_is_published_or_was_never_planned_can_not_be_put_down(
+    database: Database, publish: Callable[..., StoredEdition]
+) -> None:
+    with pytest.raises(NotFoundError, match="No slot 2024-05-25 is planned"):
+        skip(database)
+    edition = publish(1)
+    plan(database)
+    claim(database, "one")
+    within(database, lambda c: publish_slot(c, KEY, edition.id, DUE, "one"))
+    with pytest.raises(NewsletterError, match="is published. To end it .* newsletter cancel 2024-05-25"):
+        skip(database)
+    with (
+        pytest.raises(NewsletterError, match="is published, and not by an operator's word"),
+        database.transaction() as c,
+    ):
+        unskip_slot(c, KEY, DUE)
+
+
+def test_of_a_skip_and_a_publish_at_one_moment_the_ledger_takes_one(
+    database: Database, publish: Callable[..., StoredEdition]
+) -> None:
+    """Both hold their transactions open as long as they can; whoever comes second finds what the first has done."""
+    edition = publish(1)
+    plan(database)
+    claim(database, "one")
+    both = Barrier(2)
+
+    def publish_it() -> bool:
+        both.wait()
+        return within(database, lambda c: publish_slot(c, KEY, edition.id, DUE, "one"))
+
+    def skip_it() -> bool:
+        both.wait()
+        try:
+            return skip(database).changed
+        except NewsletterError:
+            return False
+
+    with ThreadPoolExecutor(2) as pool:
+        published, skipped = (task.result() for task in (pool.submit(publish_it), pool.submit(skip_it)))
+    assert published != skipped
+    assert load(database).state is (SlotState.PUBLISHED if published else SlotState.SKIPPED)
+
+
+def test_what_an_operator_put_down_can_be_taken_up_again(database: Database) -> None:
+    before = plan(database)
+    skip(database)
+    with database.transaction() as connection:
+        assert unskip_slot(connection, KEY, DUE).changed
+    assert load(database) == before
+    with database.transaction() as connection:
+        assert not unskip_slot(connection, KEY, DUE).changed
+    settle(database, before, SlotState.SKIPPED, Why.NO_ISSUE)
+    with pytest.raises(NewsletterError, match="nothing to undo"), database.transaction() as connection:
+        unskip_slot(connection, KEY, DUE)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,17 @@
 """What an operator may order on the admin pages: the same as on the command line, and nothing without a button."""
 
+from datetime import date
+
 import pytest
 from starlette.testclient import TestClient
 
 from newsletter.model.control import ControlState
 from newsletter.model.delivery import Audit
+from newsletter.model.edition import EditionKind
+from newsletter.model.slot import Slot, SlotKey, SlotState, Why
 from newsletter.store.controls import halt_edition, load_control
 from newsletter.store.deliveries import count_deliveries
+from newsletter.store.slots import find_slot
 from tests.web.conftest import BASE, KEY, Town
 from tests.web.scenery import furnish, open_pass
 from tests.web.test_admin_door import COOKIE
@@ -127,6 +132,52 @@ def test_without_its_token_from_elsewhere_or_by_a_stranger_an_order_is_none(offi
     assert stranger.post(PLACE, data=signed, headers={"origin": BASE}).status_code == 303
     assert client.get(f"{PLACE}?do={do}&token={office.token}&everybody=1").status_code == 200
     assert (office.audit(), office.state()) == (before, ControlState.RUNNING)
+
+
+def held(office: Office) -> Slot:
+    with office.town.database.read() as connection:
+        slot = find_slot(connection, SlotKey(EditionKind.ISSUE, date(2024, 5, 24)))
+    assert slot is not None
+    return slot
+
+
+def test_a_held_day_is_let_be_by_its_button(office: Office) -> None:
+    day = {"kind": "issue", "day": "2024-05-24"}
+    for place in ("/admin", "/admin/schedule"):
+        assert "Let it be" in office.see(place)
+    assert "newsletter skip 2024-05-24" in office.see("/admin")
+    assert office.press("skip", "/admin/schedule", **day) == "/admin/schedule?done=skipped"
+    assert (held(office).state, held(office).why) == (SlotState.SKIPPED, Why.OPERATOR)
+    page = office.see("/admin/schedule?done=skipped")
+    assert "It is skipped" in page
+    assert "Let it be" not in page
+    assert "is held" not in office.see("/admin")
+    assert office.press("skip", "/admin/schedule", **day) == "/admin/schedule?done=skipped"
+
+
+@pytest.mark.parametrize(
+    ("do", "form", "status"),
+    [
+        ("skip", {"kind": "issue", "day": "2024-05-23"}, 404),
+        ("skip", {"kind": "daily", "day": "2024-05-24"}, 400),
+        ("skip", {"kind": "issue", "day": "24.5.2024"}, 400),
+        ("publish", {"kind": "issue", "day": "2024-05-24"}, 400),
+        ("skip", {}, 400),
+    ],
+)
+def test_no_other_day_is_let_be(office: Office, do: str, form: dict[str, str], status: int) -> None:
+    office.press(do, "/admin/schedule", **form)
+    assert (office.status, held(office).state) == (status, SlotState.HELD)
+
+
+def test_a_day_is_let_be_by_nobody_else(office: Office) -> None:
+    client, place = office.town.client, "/admin/schedule"
+    form = {"do": "skip", "kind": "issue", "day": "2024-05-24"}
+    assert client.post(place, data=form, headers={"origin": BASE}).status_code == 403
+    signed = {**form, "token": office.token}
+    assert client.post(place, data=signed, headers={"origin": "https://evil.example"}).status_code == 403
+    assert client.get(place, params=signed).status_code == 200
+    assert held(office).state is SlotState.HELD
 
 
 def test_who_was_signed_out_meanwhile_is_told_that_nothing_was_done(office: Office) -> None:

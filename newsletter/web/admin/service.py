@@ -21,7 +21,7 @@ ADMIN_ACTIONS: Final[Mapping[str, Mapping[str, Callable[[Visit], Response]]]] = 
     f"{ADMIN}/editions/{{slug}}": {"GET": admit(editions.show_edition), "POST": admit(editions.take_order)},
     f"{ADMIN}/editions/{{slug}}/mail": {"GET": admit(editions.show_edition_mail)},
     f"{ADMIN}/editions/{{slug}}/text": {"GET": admit(editions.show_edition_text)},
-    f"{ADMIN}/schedule": {"GET": admit(schedule.show_schedule)},
+    f"{ADMIN}/schedule": {"GET": admit(schedule.show_schedule), "POST": admit(schedule.take_slot_order)},
     f"{ADMIN}/issues/{{slug}}": {"GET": admit(schedule.show_issue)},
     f"{ADMIN}/issues/{{slug}}/mail": {"GET": admit(schedule.show_issue_mail)},
     f"{ADMIN}/issues/{{slug}}/text": {"GET": admit(schedule.show_issue_text)},
