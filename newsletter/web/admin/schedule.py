@@ -1,4 +1,4 @@
-"""The schedule: what comes, what became of each day, and letting one be; the issue files themselves, as they are now."""
+"""The schedule: what comes, what became of each day, letting one be; and the issue files themselves, as they are."""
 
 import re
 from datetime import date, timedelta
