@@ -34,7 +34,13 @@ def command(config: Path | None, name: str, yes: bool, reason: str, as_json: boo
     if not yes:
         _confirm(config, name)
     ordered = give_order(config, name, partial(cancel_edition, reason=reason))
-    return print_ordered(ordered, as_json, _tell(ordered))
+    code = print_ordered(ordered, as_json, _tell(ordered))
+    if ordered.change.changed:
+        from newsletter.cli.sending import tell_editor
+
+        with App.load(config) as app:
+            tell_editor(app)
+    return code
 
 
 def _confirm(config: Path | None, name: str) -> None:

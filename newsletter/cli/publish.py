@@ -6,7 +6,14 @@ from pathlib import Path
 import click
 
 from newsletter.app import App
-from newsletter.cli.sending import describe_sending, explain_audit, find_next_try, judge_refusals
+from newsletter.cli.sending import (
+    describe_sending,
+    explain_audit,
+    find_next_try,
+    judge_refusals,
+    tell_of_run,
+    telling_trouble,
+)
 from newsletter.cli.site import say_untold
 from newsletter.cli.status import format_audit
 from newsletter.cli.terminal import count, print_json, print_problems, short, show_progress
@@ -36,7 +43,8 @@ def command(config: Path | None, name: str, correct: bool, another: bool, as_jso
     is sending, or when it is unknown whether it arrived; readers who were put off or refused don't count as failure.
     """
     with App.load(config) as app:
-        done = _publish(app, name, as_json, correct=correct, another=another)
+        with telling_trouble(app, name):
+            done = _publish(app, name, as_json, correct=correct, another=another)
         if done is None:
             return 1
         judge_refusals(app, done)
@@ -44,6 +52,7 @@ def command(config: Path | None, name: str, correct: bool, another: bool, as_jso
             print_json(_summarise(app, done))
         else:
             _report(app, done)
+        tell_of_run(app, done)
     return 0 if done.complete else 1
 
 

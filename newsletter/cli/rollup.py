@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from newsletter.app import App
-from newsletter.cli.sending import describe_sending, explain_audit, judge_refusals
+from newsletter.cli.sending import describe_sending, explain_audit, judge_refusals, tell_of_run, telling_trouble
 from newsletter.cli.status import format_audit
 from newsletter.cli.terminal import print_json, show_progress
 from newsletter.cli.words import parse_day
@@ -35,13 +35,14 @@ def command(config: Path | None, kind: str, day: str, as_json: bool) -> int:
     arrived.
     """
     with App.load(config) as app:
-        with show_progress("Sending") as progress:
+        with telling_trouble(app, f"the {kind} roll-up"), show_progress("Sending") as progress:
             done = publish_rollup(app, EditionKind(kind), parse_day(day, app.settings), progress=progress)
         judge_refusals(app, done)
         if as_json:
             print_json(_summarise(done))
         else:
             _report(app, done)
+        tell_of_run(app, done)
     return 0 if done.complete else 1
 
 

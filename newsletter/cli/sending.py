@@ -1,12 +1,16 @@
-"""What `publish` and `rollup` say of the mail that they sent, and what follows from refusals."""
+"""What `publish` and `rollup` say of the mail that they sent, and what follows: refusals judged, the editor told."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+
+import click
 
 from newsletter.app import App
 from newsletter.cli.status import format_control
 from newsletter.cli.terminal import count, short
 from newsletter.delivery.desk import Tally
+from newsletter.errors import NewsletterError, TransportError
 from newsletter.model.control import ControlState
 from newsletter.model.delivery import Audit
 from newsletter.publishing import Published
@@ -72,6 +76,34 @@ def judge_refusals(app: App, done: Published | RolledUp) -> None:
         from newsletter.bounces.intake import take_refusals
 
         take_refusals(app.intake)
+
+
+@contextmanager
+def telling_trouble(app: App, name: str) -> Iterator[None]:
+    """Tell the editor, too, when mail can't be sent: nobody may be looking at what a cron job says."""
+    try:
+        yield
+    except TransportError as error:
+        tell_editor(app, (f"sending {name}", str(error)))
+        raise
+
+
+def tell_of_run(app: App, done: Published | RolledUp) -> None:
+    """Tell the editor what became of what a run sent, unless it was asked to stop: then somebody goes on with it."""
+    if done.tally is not None and not done.tally.stopped:
+        tell_editor(app)
+
+
+def tell_editor(app: App, trouble: tuple[str, str] | None = None) -> None:
+    """Tell the editor what became of editions (`schedule.aftermath`); what stands in the way of it is said here."""
+    from newsletter.schedule import aftermath
+
+    try:
+        problems = aftermath.tell_editor(app, trouble)
+    except NewsletterError as error:
+        problems = [str(error)]
+    for why in problems:
+        click.echo(f"newsletter: the editor hasn't been told all yet: {why} `newsletter serve` tries again.", err=True)
 
 
 def explain_audit(slug: str, audit: Audit) -> Iterator[str]:

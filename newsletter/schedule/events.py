@@ -6,7 +6,7 @@ Owns the words and the keys: two events with one key are one, and are told once.
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from newsletter.model.control import Control, ControlState
@@ -31,7 +31,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """Where an issue stands, for its report: committed at `began_at`, its last try ended at `ended_at`."""
+    """Where an edition stands, for its report: committed at `began_at`, its last try ended at `ended_at`.
+
+    `day` is the issue's date.
+    """
 
     slug: str
     title: str
@@ -41,6 +44,8 @@ class Press:
     replies: Sequence[ReplyCount]
     began_at: datetime
     ended_at: datetime | None
+    kind: EditionKind = EditionKind.ISSUE
+    day: date | None = None
 
 
 def compose_command(slot: Slot) -> str:
@@ -107,8 +112,11 @@ def compose_given_up(slot: Slot, now: datetime, zone: ZoneInfo) -> Event:
     return Event(str(slot.state), f"{slot.state}:{_id(slot)}", subject, text, _slot_data(slot))
 
 
-def compose_report(slot: Slot, press: Press, zone: ZoneInfo) -> Event:
-    """Report what became of an issue."""
+def compose_report(press: Press, zone: ZoneInfo, slot: Slot | None = None) -> Event:
+    """Report what became of an edition, whether it was published for a slot or by hand.
+
+    Where nobody was due the key is another one, since who joins later may be mailed yet.
+    """
     audit = press.audit
     subject = f"{press.slug}: sent to {audit.sent:,} of {audit.audience:,}"
     if not audit.audience:
@@ -132,7 +140,7 @@ def compose_report(slot: Slot, press: Press, zone: ZoneInfo) -> Event:
     lines += _describe_needs(press)
     seconds = (press.ended_at - press.began_at).total_seconds() if press.ended_at else None
     data = {
-        **_slot_data(slot),
+        **(_slot_data(slot) if slot else _data_without_slot(press)),
         "slug": press.slug,
         "page": press.page,
         "audience": audit.audience,
@@ -142,7 +150,8 @@ def compose_report(slot: Slot, press: Press, zone: ZoneInfo) -> Event:
             {"state": str(r.state), "code": r.code, "enhanced": r.enhanced, "count": r.count} for r in press.replies
         ],
     }
-    return Event("sent", f"report:{_id(slot)}", subject, "\n".join(lines), data)
+    key = f"report:{press.slug}" if audit.audience else f"report:{press.slug}:nobody"
+    return Event("sent", key, subject, "\n".join(lines), data)
 
 
 def compose_halted(press: Press) -> Event:
@@ -157,10 +166,10 @@ def compose_halted(press: Press) -> Event:
     return Event("halted", key, subject, text, {"slug": press.slug, "reason": press.control.reason})
 
 
-def compose_trouble(what: str, problem: str, day: str) -> Event:
+def compose_trouble(what: str, problem: str, day: str, way_out: str = "It is tried again by itself.") -> Event:
     """Say that something of ours doesn't work; the same trouble is told once a day."""
     key = hashlib.sha256(f"{what}\n{problem}".encode()).hexdigest()[:16]
-    text = f"{problem}\n\nIt is tried again by itself. You are told of this once a day as long as it lasts."
+    text = f"{problem}\n\n{way_out} You are told of this once a day as long as it lasts."
     data = {"what": what, "problem": problem}
     return Event("trouble", f"trouble:{day}:{key}", f"Trouble with {what}", text, data)
 
@@ -223,6 +232,12 @@ def _slot_data(slot: Slot) -> dict[str, object]:
     }
 
 
+def _data_without_slot(press: Press) -> dict[str, object]:
+    """Return the same facts of an edition that was published by hand."""
+    data = {"slot": str(press.kind), "day": str(press.day), "due_at": None}
+    return {**data, "state": str(SlotState.PUBLISHED), "why": "", "detail": ""}
+
+
 def _moment(at: datetime, zone: ZoneInfo) -> str:
     return f"{at.astimezone(zone):%Y-%m-%d %H:%M %Z}"
 
@@ -239,10 +254,8 @@ def _span(span: timedelta) -> str:
     return f"{minutes} min {seconds % 60:02} s" if minutes else f"{seconds} s"
 
 
-def needs_report(slot: Slot, audit: Audit, control: Control) -> bool:
-    """Return whether an issue is through its first round: nobody waits but for a later try, or it was stopped."""
-    if slot.state is not SlotState.PUBLISHED or slot.reported_at:
-        return False
+def is_through(audit: Audit, control: Control) -> bool:
+    """Return whether an edition is through its first round: nobody waits but for a later try, or it was cancelled."""
     return audit.queued == 0 or control.state is ControlState.CANCELLED
 
 
@@ -256,6 +269,6 @@ def is_good(audit: Audit) -> bool:
 
 
 STATES_TOLD = (SlotState.HELD, SlotState.MISSED, SlotState.SKIPPED)
-"""States of which the editor is told; a published slot is reported when it is through."""
+"""States of which the editor is told; a published slot's edition is reported when it is through."""
 
 LISTED = (DeliveryState.FAILED, DeliveryState.DEFERRED, DeliveryState.UNKNOWN)

@@ -27,7 +27,7 @@ from newsletter.schedule.delivering import Sender, make_send
 from newsletter.schedule.looking import Looks, period_before
 from newsletter.schedule.planning import load_calendar
 from newsletter.schedule.policy import NO_ISSUE
-from newsletter.schedule.telling import Teller
+from newsletter.schedule.telling import make_teller
 from newsletter.store.database import read_clock
 from newsletter.store.editions import load_edition
 
@@ -44,7 +44,7 @@ class Post:
         self.owner = load_owner(secrets.token_hex(4))
         self.name = app.settings.publication.title
         self.calendar: Calendar = load_calendar(app.settings)
-        self.teller = Teller(app.settings.alerts, self.name, app.settings.publication.url)
+        self.teller = make_teller(app.settings)
 
     @cached_property
     def ledger(self) -> str:

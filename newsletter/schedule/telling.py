@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from newsletter.config import Alerts
+from newsletter.config import Alerts, Settings
 from newsletter.mail.address import normalise_address
 from newsletter.model.notice import NewNotice
 from newsletter.schedule.calls import PATIENCE
@@ -60,6 +60,11 @@ class Teller:
         data: Mapping[str, object] = {"publication": self.publication, "subject": event.subject, **event.data}
         body = {"type": event.kind, "timestamp": now, "data": data}
         return json.dumps(body, ensure_ascii=False, default=_plain)
+
+
+def make_teller(settings: Settings) -> Teller:
+    """Return who is told of a publication."""
+    return Teller(settings.alerts, settings.publication.title, settings.publication.url)
 
 
 def _plain(value: object) -> str:

@@ -102,7 +102,7 @@ def _plan(post: Post) -> None:
 
 def _report(post: Post) -> int:
     report_halted(post.app.database, post.teller, post.clock)
-    return report_sent(post.app.database, post.calendar, post.teller, post.clock)
+    return report_sent(post.app.database, post.calendar.zone, post.teller, post.clock)
 
 
 def _expire(post: Post) -> None:

@@ -28,7 +28,7 @@ from sqlalchemy.exc import (
 from newsletter.errors import StoreError
 from newsletter.store.suppression import hash_key
 
-HEAD = "0007"
+HEAD = "0008"
 """The newest migration; a test holds it against the migrations themselves."""
 
 VERSION_TABLE = "alembic_version"

@@ -1,13 +1,14 @@
-"""Which editions there is something to send of, and how far each is: what a worker and its watchers ask the ledger."""
+"""Which editions there is something to send of, how far each is, and of which the editor was told: what a worker and
+its watchers ask the ledger."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, literal_column, or_, select, update
 
 from newsletter.model.subscriber import Cadence
-from newsletter.store.schema import deliveries, editions, subscribers
+from newsletter.store.schema import deliveries, editions, slots, subscribers
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +76,33 @@ def list_unknown_editions(connection: Connection) -> list[tuple[str, int]]:
     return [(slug, count) for slug, count in connection.execute(statement)]
 
 
-def last_settled_at(connection: Connection, edition_id: int) -> datetime | None:
-    """Return when the last answer of an edition came that was final."""
-    statement = select(func.max(deliveries.c.settled_at)).where(deliveries.c.edition_id == edition_id)
-    return connection.execute(statement).scalar()
+def list_unreported_editions(connection: Connection) -> list[int]:
+    """Return the numbers of the editions of which the editor hasn't been told what became of them.
+
+    They were committed, or belong to a slot that is published: without readers its edition stays frozen.
+    """
+    of_slot = exists().where(slots.c.edition_id == editions.c.id)
+    out = and_(editions.c.reported_at.is_(None), or_(editions.c.state == "published", of_slot))
+    return list(connection.execute(select(editions.c.id).where(out).order_by(editions.c.id)).scalars())
+
+
+def note_reported(connection: Connection, edition_id: int, now: datetime) -> bool:
+    """Write down that the editor is told what became of an edition; return False if he was already."""
+    unreported = and_(editions.c.id == edition_id, editions.c.reported_at.is_(None))
+    return connection.execute(update(editions).where(unreported).values(reported_at=now)).rowcount == 1
+
+
+def is_reported(connection: Connection, edition_id: int) -> bool:
+    """Return whether the editor was told what became of an edition."""
+    told = select(1).where(editions.c.id == edition_id, editions.c.reported_at.is_not(None))
+    return connection.execute(told).one_or_none() is not None
+
+
+def load_span(connection: Connection, edition_id: int) -> tuple[datetime | None, datetime | None]:
+    """Return when an edition's readers were committed, and when the last answer came that was final."""
+    times = select(func.min(deliveries.c.queued_at), func.max(deliveries.c.settled_at))
+    began_at, ended_at = connection.execute(times.where(deliveries.c.edition_id == edition_id)).one()
+    return began_at, ended_at
 
 
 def next_attempt_at(connection: Connection, edition_id: int) -> datetime | None:

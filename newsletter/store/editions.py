@@ -163,7 +163,7 @@ def publish_edition(
         take_out_repeats(connection, edition_id, now, allotment.candidates, keys, allotment.reduce)
     rows = select(func.count()).select_from(deliveries).where(deliveries.c.edition_id == edition_id)
     audience = int(connection.execute(rows).scalar_one())
-    changes = {"state": EditionState.PUBLISHED, "audience": audience}
+    changes = {"state": EditionState.PUBLISHED, "audience": audience, "reported_at": None}
     connection.execute(update(editions).where(editions.c.id == edition_id).values(changes))
     hold_fenced(connection, edition_id, now)
     return audience

@@ -29,13 +29,18 @@ def list_open_slots(connection: Connection) -> list[Slot]:
 
 
 def list_unreported_slots(connection: Connection) -> list[Slot]:
-    """Return the published slots of which the editor hasn't had the report."""
+    """Return the published slots that aren't over: the editor hasn't had the report of their editions."""
     return _list(connection, and_(slots.c.state == SlotState.PUBLISHED, slots.c.reported_at.is_(None)))
 
 
 def find_slot(connection: Connection, key: SlotKey) -> Slot | None:
     """Return a slot, or None where none was planned."""
     return next(iter(_list(connection, _named(key))), None)
+
+
+def find_slot_of(connection: Connection, edition_id: int) -> Slot | None:
+    """Return the slot that an edition was published for, or None."""
+    return next(iter(_list(connection, slots.c.edition_id == edition_id)), None)
 
 
 def plan_slots(
@@ -158,7 +163,7 @@ def note_telling(connection: Connection, slot: Slot, told: str, now: datetime) -
 
 
 def note_report(connection: Connection, slot: Slot, now: datetime) -> bool:
-    """Write down that the editor has the report of a slot; return False if he had it already."""
+    """Write down that a slot is over, its edition being reported; return False if it was already."""
     unreported = and_(slots.c.state == SlotState.PUBLISHED, slots.c.reported_at.is_(None))
     return connection.execute(update(slots).where(_named(slot.key), unreported).values(reported_at=now)).rowcount == 1
 

@@ -1,5 +1,6 @@
 """What follows when servers refuse a mail while it is sent."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -92,3 +93,25 @@ def test_a_time_to_come_is_told_by_the_minute_that_has_it() -> None:
     assert format_moment(now + timedelta(minutes=3, microseconds=1), now) == "at 23:54 UTC"
     assert format_moment(now + timedelta(minutes=3), now) == "at 23:53 UTC"
     assert format_moment(now + timedelta(minutes=10), now) == "on 2024-05-26 at 00:00 UTC"
+
+
+def test_an_issue_sent_by_hand_is_reported_to_the_editor_once_and_a_relay_that_is_away_is_told(folder: Office) -> None:
+    add(folder, "here")
+    config = Path("config.toml").read_text() + '[alerts]\neditor = ["editor@acme.example"]\n'
+    Path("config.toml").write_text(re.sub(r"port = \d+", f"port = {_free_port()}", config))
+    assert "the editor hasn't been told all yet: " in folder.run("publish", "2024-05-25", code=1)
+    assert folder.run("notices", "list").count("queued\teditor\teditor@acme.example") == 1
+    Path("config.toml").write_text(config.partition("[smtp]")[0] + '[alerts]\neditor = ["editor@acme.example"]\n')
+    for _ in range(2):
+        folder.run("publish", "2024-05-25")
+        (mail,) = Path("outbox/notices").iterdir()
+        assert "2024-05-25: sent to 1 of 1" in mail.read_text()
+
+
+def test_an_issue_cancelled_by_hand_is_reported(office: Office) -> None:
+    Path("config.toml").write_text('[alerts]\neditor = ["editor@acme.example"]\n')
+    office.publish(2)
+    office.run("cancel", "2024-05-25", "--yes")
+    (mail,) = Path("outbox/notices").iterdir()
+    assert "2024-05-25: sent to 0 of 2" in mail.read_text()
+    assert "It is cancelled: as asked" in mail.read_text()

@@ -10,7 +10,7 @@ from newsletter.model.control import Control, ControlState
 from newsletter.model.delivery import Audit, DeliveryState, ReplyCount
 from newsletter.model.edition import EditionKind
 from newsletter.model.slot import Plan, Slot, SlotKey, SlotState, Why
-from newsletter.schedule.events import Press, compose_halted, compose_report, compose_warning, is_good, needs_report
+from newsletter.schedule.events import Press, compose_halted, compose_report, compose_warning, is_good, is_through
 from newsletter.store.controls import halt_edition, resume_edition
 from tests.schedule.posted import DUE, HOUR, MINUTE, Desk
 
@@ -35,7 +35,7 @@ PRESS = Press(
 
 
 def test_a_report_says_what_became_of_everybody_why_how_long_it_took_and_what_to_do() -> None:
-    event = compose_report(SLOT, PRESS, BERLIN)
+    event = compose_report(PRESS, BERLIN, SLOT)
     assert event.subject == "2024-05-25: sent to 1,980 of 2,000"
     assert event.text == (
         "Papers\n"
@@ -62,7 +62,7 @@ def test_a_report_says_what_became_of_everybody_why_how_long_it_took_and_what_to
 
 
 def test_a_webhook_gets_the_same_as_numbers_and_names_no_reader() -> None:
-    data = compose_report(SLOT, PRESS, BERLIN).data
+    data = compose_report(PRESS, BERLIN, SLOT).data
     numbers = {
         name: data[name] for name in ("audience", "sent", "deferred", "failed", "excluded", "unknown", "seconds")
     }
@@ -84,7 +84,7 @@ def test_a_webhook_gets_the_same_as_numbers_and_names_no_reader() -> None:
 
 def test_an_audit_that_does_not_hold_is_said_aloud_and_no_heartbeat_is_due() -> None:
     lost = Audit(audience=3, sent=2, queued=0, deferred=0, failed=0, cancelled=0, unknown=0)
-    event = compose_report(SLOT, Press("x", "X", "", lost, Control(), (), BEGAN, BEGAN), BERLIN)
+    event = compose_report(Press("x", "X", "", lost, Control(), (), BEGAN, BEGAN), BERLIN, SLOT)
     assert "THE AUDIT DOES NOT HOLD" in event.text
     assert not is_good(lost)
     assert is_good(AUDIT)
@@ -113,9 +113,9 @@ def test_a_heartbeat_is_due_when_somebody_has_it_and_it_failed_for_half_at_most(
 
 def test_a_report_waits_until_nobody_is_queued_unless_it_was_cancelled() -> None:
     queued = Audit(audience=2, sent=1, queued=1, deferred=0, failed=0, cancelled=0, unknown=0)
-    assert not needs_report(SLOT, queued, Control())
-    assert needs_report(SLOT, queued, Control(ControlState.CANCELLED, "", BEGAN))
-    assert needs_report(SLOT, AUDIT, Control())
+    assert not is_through(queued, Control())
+    assert is_through(queued, Control(ControlState.CANCELLED, "", BEGAN))
+    assert is_through(AUDIT, Control())
 
 
 def test_a_warning_says_how_long_there_is_left() -> None:

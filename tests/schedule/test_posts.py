@@ -53,7 +53,7 @@ def test_an_issue_goes_from_its_file_to_readers_site_editor_and_hook(desk: Desk)
         hook, beat = connection.execute(select(calls).order_by(calls.c.id)).all()
     assert (hook.kind, hook.key, beat.kind, beat.key) == (
         "webhook",
-        "report:issue:2024-05-25",
+        "report:2024-05-25",
         "heartbeat",
         "heartbeat:2024-05-25",
     )

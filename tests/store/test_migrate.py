@@ -22,6 +22,7 @@ from newsletter.store import migrate as migrations
 from newsletter.store.controls import list_unknown, load_control
 from newsletter.store.database import HEAD, open_database
 from newsletter.store.deliveries import claim_deliveries, count_deliveries
+from newsletter.store.dispatch import list_unreported_editions
 from newsletter.store.schema import metadata
 
 NOW = datetime(2024, 5, 25, 6, 30, tzinfo=UTC)
@@ -88,7 +89,8 @@ INSERT INTO subscribers (address, address_key, name, state, language, joined_at,
            ('c@example.org', 'c@example.org', '', 'active', '', :now, '');
 INSERT INTO editions (slug, issue_date, state, title, subject, preheader, language, page_url, html, text, sender, hash,
                       published_at, updated_at, revision, audience)
-    VALUES ('one', '2024-05-25', 'published', '', '', '', 'en', '', '', '', '{}', :hash, :now, :now, 1, 3);
+    VALUES ('one', '2024-05-25', 'published', '', '', '', 'en', '', '', '', '{}', :hash, :now, :now, 1, 3),
+           ('over', '2024-05-24', 'published', '', '', '', 'en', '', '', '', '{}', :hash, :now, :now, 1, 0);
 INSERT INTO deliveries (edition_id, subscriber_id, address, name, state, attempts, queued_at, settled_at)
     VALUES (1, 1, 'a@example.org', '', 'queued', 0, :now, NULL),
            (1, 2, 'b@example.org', '', 'sent', 1, :now, :now),
@@ -110,6 +112,7 @@ def test_what_was_published_before_there_was_control_runs_on(database_url: str) 
             3, sent=1, queued=1, deferred=0, failed=0, cancelled=0, unknown=1
         )
         assert [row.address for row in list_unknown(connection, 1)] == ["c@example.org"]
+        assert list_unreported_editions(connection) == [1]  # what is over isn't told of any more
         claimed = claim_deliveries(connection, 1, "one", NOW, NOW, 10)
         assert [row.address for row in claimed] == ["a@example.org"]
 

@@ -42,6 +42,7 @@ editions = Table(
     Column("control_reason", Text, nullable=False, server_default=text("''")),
     Column("control_at", UtcTime),
     Column("kind", String(8), nullable=False, server_default=text("'issue'")),
+    Column("reported_at", UtcTime),  # when the editor was told what became of it
     UniqueConstraint("slug"),
     CheckConstraint("state IN ('frozen', 'published')", name="state"),
     CheckConstraint("(state = 'published') = (audience IS NOT NULL)", name="audience"),
@@ -60,6 +61,8 @@ editions = Table(
     CheckConstraint("kind IN ('issue', 'weekly', 'monthly')", name="kind"),
     sqlite_autoincrement=True,
 )
+_unreported = editions.c.reported_at.is_(None)
+Index("ix_editions_unreported", editions.c.id, sqlite_where=_unreported, postgresql_where=_unreported)
 
 revisions = Table(
     "revisions",
