@@ -18,6 +18,7 @@ from newsletter.model.slot import Plan, Slot, SlotState, Why
 from newsletter.model.subscriber import Cadence
 from newsletter.schedule.events import compose_command, compose_skip
 from newsletter.schedule.planning import load_calendar
+from newsletter.schedule.silence import read_patience
 from newsletter.store.calls import count_calls
 from newsletter.store.database import Connection, Database
 from newsletter.store.deliveries import count_deliveries
@@ -32,16 +33,15 @@ from newsletter.store.dispatch import (
 )
 from newsletter.store.editions import EditionLine, list_editions, load_line, load_slug_line
 from newsletter.store.fences import list_fenced
-from newsletter.store.marks import load_marks
+from newsletter.store.marks import Mark, load_marks
 from newsletter.store.notices import count_notices
 from newsletter.store.rates import load_rates
 from newsletter.store.slots import load_slots
 
-STALE: Final = timedelta(minutes=3)
-"""How long a tick may be silent before nobody seems to do it."""
-
 OVERDUE: Final = timedelta(minutes=10)
-"""How long a slot may be undecided after its time."""
+"""How long a slot may be undecided after its time, at least."""
+
+_Ticks = Mapping[str, Mark]
 
 RATE_WINDOW: Final = timedelta(seconds=30)
 RECENT: Final = 5
@@ -98,7 +98,7 @@ def load_overview(
     """Return what there is to see; `with_rates` of a week's mail, which takes a look at every reader's."""
     with database.read() as connection:
         lines = list_editions(connection, recent)
-        ticks = {key.removeprefix("tick:"): mark.at for key, mark in load_marks(connection, "tick:").items()}
+        ticks = _load_ticks(connection)
         slots = load_slots(connection, now - _BEHIND)
         moving = [_load_moving(connection, slug, now) for slug in list_open_editions(connection)]
         missing = _needs_of_processes(settings, ticks, now)
@@ -120,7 +120,7 @@ def load_overview(
                 *unserved,
             ],
             backlog=count_backlog(connection, now),
-            ticks=ticks,
+            ticks={name: mark.at for name, mark in ticks.items()},
             notices=count_notices(connection),
             calls=count_calls(connection),
             rates=rates,
@@ -154,12 +154,17 @@ def check_readiness(settings: Settings, database: Database, now: datetime) -> li
     try:
         with database.read() as connection:
             slots = load_slots(connection, now - _BEHIND)
-            ticks = {key.removeprefix("tick:"): mark.at for key, mark in load_marks(connection, "tick:").items()}
+            ticks = _load_ticks(connection)
     except NewsletterError as error:
         return [str(error)]
     problems = [need.what for need in _needs_of_processes(settings, ticks, now)]
-    late = [slot for slot in slots if slot.state is SlotState.DUE and slot.due_at < now - OVERDUE]
+    overdue = max(OVERDUE, read_patience(ticks["decide"].text) if "decide" in ticks else OVERDUE)
+    late = [slot for slot in slots if slot.state is SlotState.DUE and slot.due_at < now - overdue]
     return problems + [f"{slot.key} was due at {slot.due_at:%Y-%m-%d %H:%M} UTC and is undecided" for slot in late]
+
+
+def _load_ticks(connection: Connection) -> _Ticks:
+    return {key.removeprefix("tick:"): mark for key, mark in load_marks(connection, "tick:").items()}
 
 
 def _load_moving(connection: Connection, slug: str, now: datetime) -> Moving:
@@ -203,12 +208,12 @@ def _needs_of_rollups(settings: Settings, connection: Connection, now: datetime)
             yield Need(f"{count:,} want {cadence} mail, and none is planned or was sent lately.", way_out)
 
 
-def _needs_of_processes(settings: Settings, ticks: Mapping[str, datetime], now: datetime) -> Iterator[Need]:
+def _needs_of_processes(settings: Settings, ticks: _Ticks, now: datetime) -> Iterator[Need]:
     """Say who seems to be missing, where a schedule counts on somebody; a clock that was set back isn't believed."""
     if settings.schedule.timetable is None:
         return
     for tick, command in (("decide", "scheduler"), ("calls", "worker")):
         seen = ticks.get(tick)
-        if seen is None or abs(now - seen) > STALE:
-            since = f" since {seen:%Y-%m-%d %H:%M} UTC" if seen else ""
+        if seen is None or abs(now - seen.at) > read_patience(seen.text):
+            since = f" since {seen.at:%Y-%m-%d %H:%M} UTC" if seen else ""
             yield Need(f"No {command} has been at work{since}.", f"newsletter {command}, or: newsletter serve")

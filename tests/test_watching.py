@@ -5,7 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from newsletter.app import App
 from newsletter.config import Publication, Rollups, Schedule, Settings
+from newsletter.delivery.brake import Brake
 from newsletter.metrics import render_metrics
 from newsletter.model.bounce import Finding, Reason, Report, ReportKind, Severity
 from newsletter.model.delivery import DeliveryState, Reply, Settlement
@@ -13,12 +15,14 @@ from newsletter.model.edition import EditionKind
 from newsletter.model.slot import Plan, SlotKey, SlotState, Why
 from newsletter.model.subscriber import Cadence, NewSubscriber
 from newsletter.model.verdict import Verdict, Way
+from newsletter.schedule.posts import Post
+from newsletter.schedule.ticks import Role, Tick, run_tick
 from newsletter.store.bounces import lock_reader, record_bounce, record_report
 from newsletter.store.controls import halt_edition
 from newsletter.store.database import Database
 from newsletter.store.deliveries import claim_deliveries, settle_deliveries
 from newsletter.store.editions import freeze_edition, publish_edition
-from newsletter.store.marks import set_mark
+from newsletter.store.marks import load_marks, set_mark
 from newsletter.store.slots import find_slot, plan_slots, settle_slot, skip_slot
 from newsletter.store.subscribers import add_subscribers
 from newsletter.watching import Overview, check_readiness, load_overview
@@ -37,6 +41,13 @@ class Watched:
         with self.database.transaction() as connection:
             for tick in ("decide", "calls"):
                 set_mark(connection, f"tick:{tick}", now)
+
+    def run_by_cron(self, now: datetime) -> None:
+        """Do the two ticks that others are missed by, as `--once` does."""
+        post = Post(App(SETTINGS), Brake(), lambda: now)
+        post.app.__dict__["database"] = self.database
+        for name in ("decide", "calls"):
+            assert run_tick(post, Tick(name, Role.WORKER, timedelta(), lambda post: None), once=True)
 
     def slot(self, state: SlotState, why: Why, day: date = DAY) -> None:
         key = SlotKey(EditionKind.ISSUE, day)
@@ -103,6 +114,19 @@ def test_who_should_be_at_work_and_is_not_is_missed(watched: Watched) -> None:
     watched.at_work(NOW - timedelta(minutes=4))
     assert watched.needs()[0] == "No scheduler has been at work since 2024-05-25 05:56 UTC."
     assert len(check_readiness(SETTINGS, watched.database, NOW)) == 2
+
+
+def test_runs_by_cron_are_missed_when_two_of_them_are(watched: Watched) -> None:
+    for minutes in (40, 25, 10):
+        watched.run_by_cron(NOW - timedelta(minutes=minutes))
+    watched.slot(SlotState.DUE, Why.NONE)  # due half an hour ago: since two runs
+    assert (watched.needs(), check_readiness(SETTINGS, watched.database, NOW)) == ([], [])
+    late = NOW + timedelta(minutes=24)
+    with watched.database.read() as connection:
+        assert load_marks(connection, "tick:decide")["tick:decide"].text == "once 900"
+    missed = check_readiness(SETTINGS, watched.database, late)
+    assert missed[:2] == [f"No {who} has been at work since 2024-05-25 05:50 UTC." for who in ("scheduler", "worker")]
+    assert "2024-05-25 was due at 2024-05-25 05:30 UTC and is undecided" in missed
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ class _Crew:
 
 def run_once(posts: Sequence[Post], roles: Collection[Role]) -> bool:
     """Do every tick of these roles once, in their order; return whether all went well."""
-    results = [run_tick(post, tick) for post in posts for tick in TICKS if tick.role in roles]
+    results = [run_tick(post, tick, once=True) for post in posts for tick in TICKS if tick.role in roles]
     return all(results)
 
 

@@ -25,7 +25,8 @@ from newsletter.schedule.planning import plan
 from newsletter.schedule.posts import Post
 from newsletter.schedule.pruning import prune
 from newsletter.schedule.reporting import report_halted, report_sent
-from newsletter.store.marks import set_mark
+from newsletter.schedule.silence import compose_note
+from newsletter.store.marks import load_mark, set_mark
 from newsletter.telling import retell_hubs
 
 MARKED: Final = timedelta(seconds=30)
@@ -53,15 +54,16 @@ class Tick:
     """Woken at once when another tick has got somewhere, so that what follows upon it doesn't wait for its turn."""
 
 
-def run_tick(post: Post, tick: Tick) -> bool:
+def run_tick(post: Post, tick: Tick, *, once: bool = False) -> bool:
     """Do one tick, and note that it went well; return whether it did. Raises nothing.
 
-    A tick that returns something true has got somewhere, so that others may have something to do.
+    A tick that returns something true has got somewhere, so that others may have something to do. `once`: nobody does
+    it again before cron's next run.
     """
     try:
         if tick.run(post):
             post.progress.set()
-        _note(post, tick)
+        _note(post, tick, once=once)
     except NewsletterError as error:
         _log.error("tick failed", tick=tick.name, publication=post.name, error=str(error))
         _tell(post, tick, str(error))
@@ -73,13 +75,15 @@ def run_tick(post: Post, tick: Tick) -> bool:
     return True
 
 
-def _note(post: Post, tick: Tick) -> None:
-    now = post.clock()
+def _note(post: Post, tick: Tick, *, once: bool) -> None:
+    now, key = post.clock(), f"tick:{tick.name}"
     last = post.noted.get(tick.name)
     if last is not None and abs(now - last) < MARKED:
         return
     with post.app.database.transaction() as connection:
-        set_mark(connection, f"tick:{tick.name}", now)
+        before = load_mark(connection, key) if once else None
+        text = compose_note(before.at if before else None, before.text if before else "", now) if once else ""
+        set_mark(connection, key, now, text)
     post.noted[tick.name] = now
 
 
