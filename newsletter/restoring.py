@@ -23,6 +23,7 @@ from newsletter.store.backup import (
     carry_suppressions,
     copy_database,
     find_file,
+    free_path,
     is_sound,
     list_backups,
     list_columns,
@@ -30,6 +31,7 @@ from newsletter.store.backup import (
     rotate_backups,
 )
 from newsletter.store.database import Database, open_database
+from newsletter.store.departures import end_reading
 from newsletter.store.fences import last_known, load_ledger, open_ledger, reconcile_ledger
 from newsletter.store.operators import close_sessions
 
@@ -55,12 +57,22 @@ class Restored:
 
 
 def make_backup(app: App, now: datetime, target: Path | None = None) -> Path:
-    """Copy the SQLite file while it is in use, and return where it is. Raises UsageError, StoreError."""
+    """Copy the SQLite file while it is in use, and return where it is: `target`, else a name that is rotated.
+
+    Raises UsageError, StoreError.
+    """
     database = _sqlite_path(app)
     path = target or backup_path(app.settings.database.backups, database, now)
+    if path.exists() and database.exists() and path.samefile(database):
+        raise UsageError(f"{path} is the database itself. Name another file for its copy.")
     _ = app.database  # migrated, and with a name that the copy shares
     copy_database(database, path, now)
     return path
+
+
+def name_by_hand(app: App, now: datetime) -> Path:
+    """Return what a copy that somebody asks for is called: it stays until somebody deletes it. Raises UsageError."""
+    return free_path(app.settings.database.backups, _sqlite_path(app), now, "-by-hand")
 
 
 def back_up_when_due(app: App, now: datetime) -> Path | None:
@@ -180,14 +192,19 @@ def _is_used(mark: LedgerMark) -> bool:
 
 
 def _keep_replaced(app: App, database: Path, scratch: Path, now: datetime) -> tuple[Path | None, int]:
-    """Keep what is about to be replaced, and take over from it who has left since."""
+    """Keep what is about to be replaced, and take over from it who has left since; return how many those are."""
     if not database.exists():
         return None, 0
-    kept = backup_path(app.settings.database.backups, database, now, "-replaced")
+    kept = free_path(app.settings.database.backups, database, now, "-replaced")
     if not is_sound(database):
         kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         shutil.copy2(database, kept)
         return kept, 0
     copy_database(database, kept, now)
     alike = list_columns(kept, "suppressions") == list_columns(scratch, "suppressions")
-    return kept, carry_suppressions(kept, scratch) if alike else 0
+    if not alike:
+        return kept, 0
+    carried = carry_suppressions(kept, scratch)
+    with open_database(f"sqlite:///{scratch}", scratch.parent) as opened, opened.transaction() as connection:
+        end_reading(connection, carried)
+    return kept, len(carried)

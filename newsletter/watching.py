@@ -12,6 +12,7 @@ from newsletter.config import Settings
 from newsletter.errors import NewsletterError
 from newsletter.model.delivery import Audit
 from newsletter.model.edition import EditionKind
+from newsletter.model.ledger import describe_fenced
 from newsletter.model.notice import NoticeState
 from newsletter.model.rates import SPAN, Rates, find_reached
 from newsletter.model.slot import Plan, Slot, SlotState, Why
@@ -194,7 +195,7 @@ def _needs_of_editions(connection: Connection) -> Iterator[Need]:
     fenced = list_fenced(connection)
     if fenced:
         yield Need(
-            f"The database was restored: {', '.join(fenced)} may have been sent before.",
+            f"The database was restored: {', '.join(describe_fenced(fenced))} may have been sent before.",
             "When one of these is published again, its readers are unknown and get no mail.",
         )
 

@@ -11,18 +11,28 @@ import pytest
 from newsletter.app import App
 from newsletter.config import DatabaseSettings, Delivery, Issues, Outbox, Publication, Secret, Settings, Site
 from newsletter.errors import StoreError, UsageError
+from newsletter.model.consent import ConsentEvent
 from newsletter.model.delivery import Audit
-from newsletter.model.subscriber import NewSubscriber
+from newsletter.model.subscriber import NewSubscriber, SubscriberState, SuppressionReason
 from newsletter.publishing import Published, publish_issue
 from newsletter.restoring import Restored, back_up_when_due, make_backup, reconcile_database, restore_copy, rotate
 from newsletter.store.backup import list_backups
 from newsletter.store.backup import put_back as put_back_file
+from newsletter.store.choices import erase_subscriber, is_erased
+from newsletter.store.consents import list_consents
 from newsletter.store.controls import resend_unknown
 from newsletter.store.deliveries import count_deliveries
 from newsletter.store.editions import load_edition
 from newsletter.store.fences import list_fenced
 from newsletter.store.operators import load_password_hash, load_session, open_session, save_password_hash
-from newsletter.store.subscribers import add_subscribers
+from newsletter.store.returns import suspend_readers
+from newsletter.store.subscribers import (
+    add_subscribers,
+    count_subscribers,
+    load_subscriber,
+    mark_left,
+    walk_subscribers,
+)
 
 NOW = datetime.now(UTC).replace(microsecond=0)  # publishing reads the clock itself
 TUESDAY, WEDNESDAY, THURSDAY = (str((NOW + timedelta(days=number)).date()) for number in (-1, 0, 1))
@@ -259,6 +269,42 @@ def test_what_is_replaced_is_kept_and_strangers_are_refused(house: House, tmp_pa
         with pytest.raises(StoreError, match="no sound copy"):
             restore_copy(app, tmp_path / "text.db", NOW, only_sender=True)
     assert other.audit(TUESDAY).sent == 2
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
+def test_who_is_gone_since_the_copy_was_made_is_gone_in_it_for_the_same_reason(house: House) -> None:
+    house.publish(TUESDAY)
+    with house.open() as app:
+        copy = make_backup(app, NOW - timedelta(hours=2))
+        with app.database.transaction() as connection:
+            readers = [load_subscriber(connection, number) for number in range(1, 6)]
+            left, bounced, complained, erased, stays = [reader for reader in readers if reader is not None]
+            mark_left(connection, left.address, NOW - timedelta(hours=1))
+            suspend_readers(connection, [bounced], SuppressionReason.BOUNCED, NOW)
+            suspend_readers(connection, [complained], SuppressionReason.COMPLAINED, NOW)
+            suspend_readers(connection, [erased], SuppressionReason.COMPLAINED, NOW)
+            erase_subscriber(connection, erased, NOW)
+        done = restore_copy(app, copy, NOW, only_sender=True)
+    assert done.carried == 4
+    with house.open() as app, app.database.read() as connection:
+        states = {reader.address: reader.state for reader in walk_subscribers(connection)}
+        assert states == {
+            left.address: SubscriberState.LEFT,
+            bounced.address: SubscriberState.SUSPENDED,
+            complained.address: SubscriberState.SUSPENDED,
+            stays.address: SubscriberState.ACTIVE,
+        }
+        counts = count_subscribers(connection)
+        assert list(counts.values()) == [0, 1, 1, 2]
+        gone = load_subscriber(connection, left.id)
+        assert gone is not None
+        assert gone.left_at == NOW - timedelta(hours=1)
+        last = list_consents(connection, left.id)[-1]
+        assert (last.event, last.origin.source, last.at) == (ConsentEvent.LEFT, "restore", NOW - timedelta(hours=1))
+        forgotten = load_subscriber(connection, erased.id)
+        assert forgotten is not None
+        assert is_erased(forgotten)
+    assert house.publish_and_count(THURSDAY) == 1
 
 
 @pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)

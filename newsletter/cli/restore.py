@@ -10,6 +10,7 @@ import click
 from newsletter.app import App
 from newsletter.cli.terminal import count, print_json, short
 from newsletter.errors import UsageError
+from newsletter.model.ledger import describe_fenced
 from newsletter.restoring import Restored, reconcile_database, restore_copy
 
 EPILOG = """\b
@@ -67,7 +68,6 @@ def _tell(done: Restored, file: Path | None) -> None:
         click.echo("There was no note of what was sent since, so everybody who waited may have been sent his mail.")
     for slug, number in done.reconciled.unknown.items():
         click.echo(f"{slug}: {count(number, 'reader')} unknown. newsletter unknown list {slug}")
-    for key in done.reconciled.fenced:
-        kind, _, what = key.partition(":")
-        named = f"An issue dated {what} may have been" if kind == "day" else f"{what} was"
-        click.echo(f"{named} sent since: when it is published again, its readers are unknown and get no mail.")
+    for what in describe_fenced(done.reconciled.fenced):
+        named = f"{what[0].upper()}{what[1:]}"
+        click.echo(f"{named} may have been sent since: published again, its readers are unknown and get no mail.")

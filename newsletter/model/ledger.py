@@ -5,9 +5,11 @@ pages that senders have written, and every sender keeps beside it how far it was
 its fence was restored.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from newsletter.model.subscriber import SuppressionReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +59,30 @@ class Reconciled:
 
     unknown: Mapping[str, int]
     fenced: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptOut:
+    """An address that a copy doesn't know to be kept out, or not for this reason. `hidden`: only its digest is kept."""
+
+    address_hash: str
+    reason: SuppressionReason
+    hidden: bool
+    at: datetime
+
+    @property
+    def erased(self) -> bool:
+        """Return whether its reader was erased; that somebody complained stays the reason all the same."""
+        return self.reason is SuppressionReason.ERASED or (self.hidden and self.reason is SuppressionReason.COMPLAINED)
+
+
+def describe_fenced(keys: Iterable[str]) -> list[str]:
+    """Return in words what is fenced (`slug:…`, `day:…`): issues by their names, and all days together."""
+    parts = [key.partition(":") for key in keys]
+    days = sorted(what for kind, _, what in parts if kind == "day")
+    words = [what for kind, _, what in parts if kind != "day"]
+    if len(days) == 1:
+        words.append(f"an issue dated {days[0]}")
+    elif days:
+        words.append(f"issues dated {days[0]} to {days[-1]}")
+    return words

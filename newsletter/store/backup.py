@@ -12,17 +12,25 @@ import shutil
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import make_url
 
 from newsletter.errors import StoreError
+from newsletter.model.ledger import KeptOut
+from newsletter.model.subscriber import SuppressionReason
 
 _NAME: Final = re.compile(r"(?P<stem>.+)-(?P<time>\d{8}T\d{6}Z)\.db")
 _TIME: Final = "%Y%m%dT%H%M%SZ"
 _ORDINARY: Final = frozenset({"ok"})
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_UNKNOWN: Final = """
+SELECT address_hash, theirs.address, theirs.reason, theirs.created_at
+FROM other.suppressions AS theirs LEFT JOIN main.suppressions AS ours USING (address_hash)
+WHERE ours.reason IS NULL OR ours.reason <> theirs.reason OR (theirs.address IS NULL AND ours.address IS NOT NULL)
+"""
 
 
 def find_file(url: str) -> Path | None:
@@ -34,6 +42,16 @@ def find_file(url: str) -> Path | None:
 def backup_path(folder: Path, database: Path, now: datetime, mark: str = "") -> Path:
     """Return what a copy made now is called: `newsletter-20240525T030000Z.db`, with a mark before the time if any."""
     return folder / f"{database.stem}{mark}-{now.astimezone(UTC):{_TIME}}.db"
+
+
+def free_path(folder: Path, database: Path, now: datetime, mark: str) -> Path:
+    """Return the name of a copy with a mark that no copy has yet."""
+    first = path = backup_path(folder, database, now, mark)
+    number = 1
+    while path.exists():
+        number += 1
+        path = first.with_stem(f"{first.stem}-{number}")
+    return path
 
 
 def list_backups(folder: Path, database: Path) -> list[tuple[datetime, Path]]:
@@ -118,15 +136,18 @@ def is_sound(path: Path) -> bool:
         return False
 
 
-def carry_suppressions(source: Path, target: Path) -> int:
-    """Add to a database whoever stays out by another one's word: who has left since the copy was made; return how many.
+def carry_suppressions(source: Path, target: Path) -> list[KeptOut]:
+    """Let a database keep out whoever another one does, for the same reason; return what it didn't know.
 
-    Readers who are suppressed are due nothing, whatever state the copy has them in.
+    Readers who are suppressed are due nothing, whatever state the copy has them in (`store.departures`).
     """
     with _attached(target, source) as connection:
-        known = "SELECT address_hash FROM suppressions"
-        statement = f"INSERT INTO suppressions SELECT * FROM other.suppressions WHERE address_hash NOT IN ({known})"  # noqa: S608 - constants
-        return connection.execute(statement).rowcount
+        rows = connection.execute(_UNKNOWN).fetchall()
+        connection.executemany("INSERT OR REPLACE INTO suppressions VALUES (?, ?, ?, ?)", rows)
+    return [
+        KeptOut(address_hash, SuppressionReason(reason), address is None, _EPOCH + timedelta(microseconds=at))
+        for address_hash, address, reason, at in rows
+    ]
 
 
 def list_columns(path: Path, table: str) -> Sequence[str]:

@@ -91,7 +91,7 @@ def test_a_command_about_one_publication_asks_which(two_papers: Office) -> None:
         said = two_papers.run(*words, code=2)
         assert "config.toml: serve.publications: none is this config's own; say which you mean: " in said
         assert "--config one/config.toml or --config two/config.toml" in said
-    assert "newsletter-2" in two_papers.run("--config", "one/config.toml", "backup")
+    assert "newsletter-by-hand-2" in two_papers.run("--config", "one/config.toml", "backup")
     text = head.read_text()
     for own in ('[publication]\ntitle = "Mine"\n' + text, text.replace('"two/', '"config.toml", "two/')):
         head.write_text(own)

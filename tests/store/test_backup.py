@@ -141,9 +141,18 @@ def test_whoever_has_left_since_stays_out(path: Path, tmp_path: Path) -> None:
         with closing(sqlite3.connect(target)) as connection, connection:
             for row in rows:
                 connection.execute("INSERT INTO suppressions VALUES (?, NULL, 'left', 0)", (row * 64,))
-    assert carry_suppressions(path, tmp_path / "copy.db") == 1
+        with closing(sqlite3.connect(target)) as connection, connection:
+            reason = "complained" if target == path else "left"
+            connection.execute("INSERT INTO suppressions VALUES (?, 'c@x', ?, 1000000)", ("c" * 64, reason))
+    carried = carry_suppressions(path, tmp_path / "copy.db")
+    assert {one.address_hash[0]: (one.reason, one.hidden, one.at.timestamp()) for one in carried} == {
+        "b": ("left", True, 0.0),
+        "c": ("complained", False, 1.0),
+    }
     with closing(sqlite3.connect(tmp_path / "copy.db")) as connection:
-        assert len(connection.execute("SELECT * FROM suppressions").fetchall()) == 2
+        rows = connection.execute("SELECT reason FROM suppressions ORDER BY address_hash").fetchall()
+    assert [reason for (reason,) in rows] == ["left", "left", "complained"]
+    assert carry_suppressions(path, tmp_path / "copy.db") == []
 
 
 def test_what_is_a_file_and_what_is_not() -> None:
