@@ -150,8 +150,8 @@ def test_whoever_has_left_since_stays_out(path: Path, tmp_path: Path) -> None:
         "c": ("complained", False, 1.0),
     }
     with closing(sqlite3.connect(tmp_path / "copy.db")) as connection:
-        rows = connection.execute("SELECT reason FROM suppressions ORDER BY address_hash").fetchall()
-    assert [reason for (reason,) in rows] == ["left", "left", "complained"]
+        kept = connection.execute("SELECT reason FROM suppressions ORDER BY address_hash").fetchall()
+    assert [row[0] for row in kept] == ["left", "left", "complained"]
     assert carry_suppressions(path, tmp_path / "copy.db") == []
 
 
