@@ -19,7 +19,9 @@ from newsletter.model.slot import Plan, Slot, SlotState, Why
 from newsletter.model.subscriber import Cadence
 from newsletter.schedule.events import compose_command, compose_skip
 from newsletter.schedule.planning import load_calendar
+from newsletter.schedule.policy_troubles import Known
 from newsletter.schedule.silence import read_patience
+from newsletter.schedule.troubles import list_troubles
 from newsletter.store.calls import count_calls
 from newsletter.store.database import Connection, Database
 from newsletter.store.deliveries import count_deliveries
@@ -102,6 +104,7 @@ def load_overview(
         ticks = _load_ticks(connection)
         slots = load_slots(connection, now - _BEHIND)
         moving = [_load_moving(connection, slug, now) for slug in list_open_editions(connection)]
+        troubles = list_troubles(connection, now)
         missing = _needs_of_processes(settings, ticks, now)
         unserved = list(_needs_of_rollups(settings, connection, now))
         rates = load_rates(connection, now - SPAN) if with_rates else None
@@ -117,6 +120,7 @@ def load_overview(
                 *_needs_of_slots(slots),
                 *_needs_of_editions(connection),
                 *needs_of_rates(rates),
+                *_needs_of_troubles(troubles),
                 *missing,
                 *unserved,
             ],
@@ -198,6 +202,13 @@ def _needs_of_editions(connection: Connection) -> Iterator[Need]:
             f"The database was restored: {', '.join(describe_fenced(fenced))} may have been sent before.",
             "When one of these is published again, its readers are unknown and get no mail.",
         )
+
+
+def _needs_of_troubles(troubles: Sequence[Known]) -> Iterator[Need]:
+    for known in troubles:
+        trouble = known.trouble
+        what = f"Trouble with {trouble.what} since {known.since:%Y-%m-%d %H:%M} UTC.\n{trouble.problem}"
+        yield Need(what, "It is tried again by itself; mend what it says.")
 
 
 def _needs_of_rollups(settings: Settings, connection: Connection, now: datetime) -> Iterator[Need]:

@@ -103,6 +103,8 @@ PURE = (
     "config/times",
     "schedule/calendar",
     "schedule/policy",
+    "schedule/policy_troubles",
+    "schedule/silence",
 )
 WORLDLY = {"socket", "subprocess", "sqlite3", "urllib.request", "asyncio", "random", "time", "shutil", "tempfile", "os"}
 

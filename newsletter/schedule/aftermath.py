@@ -13,12 +13,13 @@ from zoneinfo import ZoneInfo
 from newsletter.app import App
 from newsletter.bounces.alarms import raise_alarms
 from newsletter.delivery.owner import is_dead_owner, load_owner
-from newsletter.errors import NewsletterError
+from newsletter.errors import NewsletterError, TransportError
 from newsletter.notifying import send_notices
 from newsletter.schedule.calls import Answer, Fetch, fetch_url, make_calls
-from newsletter.schedule.events import compose_trouble
+from newsletter.schedule.policy_troubles import Trouble
 from newsletter.schedule.reporting import report_halted, report_sent
 from newsletter.schedule.telling import make_teller
+from newsletter.schedule.troubles import tell_trouble
 from newsletter.store.database import read_clock
 
 WAY_OUT: Final = "`newsletter serve` tries again by itself; else run the same command again."
@@ -40,7 +41,8 @@ def tell_editor(
     if trouble is not None:
         now = clock()
         with database.transaction() as connection:
-            teller.tell(connection, compose_trouble(*trouble, f"{now:%Y-%m-%d}", WAY_OUT), now)
+            what, problem = trouble
+            tell_trouble(connection, teller, Trouble(what, TransportError.__name__, problem), now, WAY_OUT)
     report_halted(database, teller, clock)
     report_sent(database, ZoneInfo(settings.publication.time_zone), teller, clock)
     problems: list[str] = []

@@ -20,8 +20,9 @@ from newsletter.delivery.owner import is_dead_owner
 from newsletter.delivery.publish import make_meters, open_transport, send_edition
 from newsletter.errors import NewsletterError
 from newsletter.logs import get_logger
-from newsletter.schedule.events import compose_trouble
+from newsletter.schedule.policy_troubles import Trouble
 from newsletter.schedule.telling import Teller
+from newsletter.schedule.troubles import end_trouble, tell_trouble
 from newsletter.store.dispatch import list_due_editions
 from newsletter.store.editions import StoredEdition, load_edition
 
@@ -79,6 +80,8 @@ class Sender:
             self._tell(stored, error)
             return False
         self._sent.append(slug)
+        with self.app.database.transaction() as connection:
+            end_trouble(connection, _name(slug))
         _log.info("edition sent", edition=stored.id, slug=slug, **_describe(tally))
         return True
 
@@ -93,9 +96,9 @@ class Sender:
     def _tell(self, stored: StoredEdition, error: NewsletterError) -> None:
         now = self.clock()
         _log.error("edition not sent", edition=stored.id, slug=stored.edition.slug, error=str(error))
-        event = compose_trouble(f"sending {stored.edition.slug}", str(error), f"{now:%Y-%m-%d}")
+        trouble = Trouble(_name(stored.edition.slug), type(error).__name__, str(error))
         with self.app.database.transaction() as connection:
-            self.teller.tell(connection, event, now)
+            tell_trouble(connection, self.teller, trouble, now)
 
 
 def make_send(app: App, brake: Brake, clock: Callable[[], datetime]) -> Send:
@@ -123,6 +126,10 @@ def make_send(app: App, brake: Brake, clock: Callable[[], datetime]) -> Send:
         )
 
     return send
+
+
+def _name(slug: str) -> str:
+    return f"sending {slug}"
 
 
 def _describe(tally: Tally) -> dict[str, object]:

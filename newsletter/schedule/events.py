@@ -14,6 +14,7 @@ from newsletter.model.delivery import Audit, DeliveryState, ReplyCount
 from newsletter.model.edition import EditionKind
 from newsletter.model.slot import Slot, SlotState, Why
 from newsletter.schedule.policy import describe_lateness
+from newsletter.schedule.policy_troubles import fold_problem
 
 PARTS = ("sent", "deferred", "failed", "excluded", "cancelled", "unknown", "queued")
 
@@ -62,8 +63,9 @@ def compose_skip(slot: Slot) -> str:
 
 
 def digest_slot(slot: Slot) -> str:
-    """Return what changes whenever there is something new to tell of a slot."""
-    return hashlib.sha256("\n".join((slot.state, slot.why, slot.detail)).encode()).hexdigest()[:16]
+    """Return what changes whenever there is something new to tell of a slot; trouble's words vary by themselves."""
+    detail = fold_problem(slot.detail) if slot.why is Why.TROUBLE else slot.detail
+    return hashlib.sha256("\n".join((slot.state, slot.why, detail)).encode()).hexdigest()[:16]
 
 
 def compose_warning(slot: Slot, problem: str, now: datetime, zone: ZoneInfo) -> Event:
@@ -166,12 +168,12 @@ def compose_halted(press: Press) -> Event:
     return Event("halted", key, subject, text, {"slug": press.slug, "reason": press.control.reason})
 
 
-def compose_trouble(what: str, problem: str, day: str, way_out: str = "It is tried again by itself.") -> Event:
-    """Say that something of ours doesn't work; the same trouble is told once a day."""
-    key = hashlib.sha256(f"{what}\n{problem}".encode()).hexdigest()[:16]
+def compose_trouble(what: str, problem: str, now: datetime, way_out: str) -> Event:
+    """Say that something of ours doesn't work. At most one an hour is told of the same thing, whatever the problem."""
+    key = f"trouble:{now:%Y%m%dT%H}:{hashlib.sha256(what.encode()).hexdigest()[:16]}"
     text = f"{problem}\n\n{way_out} You are told of this once a day as long as it lasts."
     data = {"what": what, "problem": problem}
-    return Event("trouble", f"trouble:{day}:{key}", f"Trouble with {what}", text, data)
+    return Event("trouble", key, f"Trouble with {what}", text, data)
 
 
 def _describe_duration(press: Press, zone: ZoneInfo) -> list[str]:

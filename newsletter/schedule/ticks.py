@@ -1,7 +1,8 @@
 """The table of ticks: what is done again and again for a publication, by whom, and how often.
 
 To add one, write a function of a Post and a line into TICKS. A tick that fails is logged, told to the editor once a
-day, and done again at its next turn; the others don't notice. Everything here may be done by two processes at once.
+day (`troubles`), and done again at its next turn; the others don't notice. Everything here may be done by two processes
+at once.
 """
 
 from collections.abc import Callable
@@ -20,12 +21,13 @@ from newsletter.notifying import send_notices
 from newsletter.restoring import back_up_when_due
 from newsletter.schedule.calls import fetch_url, make_calls
 from newsletter.schedule.deciding import decide_due, warn_ahead
-from newsletter.schedule.events import compose_trouble
 from newsletter.schedule.planning import plan
+from newsletter.schedule.policy_troubles import Trouble
 from newsletter.schedule.posts import Post
 from newsletter.schedule.pruning import prune
 from newsletter.schedule.reporting import report_halted, report_sent
 from newsletter.schedule.silence import compose_note
+from newsletter.schedule.troubles import end_trouble, tell_trouble
 from newsletter.store.marks import load_mark, set_mark
 from newsletter.telling import retell_hubs
 
@@ -66,11 +68,12 @@ def run_tick(post: Post, tick: Tick, *, once: bool = False) -> bool:
         _note(post, tick, once=once)
     except NewsletterError as error:
         _log.error("tick failed", tick=tick.name, publication=post.name, error=str(error))
-        _tell(post, tick, str(error))
+        _tell(post, tick, Trouble(f"“{tick.name}”", type(error).__name__, str(error)))
         return False
     except Exception as error:
         _log.exception("tick failed", tick=tick.name, publication=post.name)
-        _tell(post, tick, f"{type(error).__name__}: {error}")
+        kind = type(error).__name__
+        _tell(post, tick, Trouble(f"“{tick.name}”", kind, f"{kind}: {error}"))
         return False
     return True
 
@@ -84,16 +87,17 @@ def _note(post: Post, tick: Tick, *, once: bool) -> None:
         before = load_mark(connection, key) if once else None
         text = compose_note(before.at if before else None, before.text if before else "", now) if once else ""
         set_mark(connection, key, now, text)
+        mended = end_trouble(connection, f"“{tick.name}”")
     post.noted[tick.name] = now
+    if mended:
+        _log.info("tick works again", tick=tick.name, publication=post.name)
 
 
-def _tell(post: Post, tick: Tick, problem: str) -> None:
+def _tell(post: Post, tick: Tick, trouble: Trouble) -> None:
     """Tell the editor, if the database can take it; what it can't is in the log."""
-    now = post.clock()
-    event = compose_trouble(f"“{tick.name}”", problem, f"{now:%Y-%m-%d}")
     try:
         with post.app.database.transaction() as connection:
-            post.teller.tell(connection, event, now)
+            tell_trouble(connection, post.teller, trouble, post.clock())
     except Exception:
         _log.exception("trouble not told", tick=tick.name, publication=post.name)
 

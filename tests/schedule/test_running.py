@@ -1,10 +1,12 @@
 """Ticks in threads: their rhythm, their end, who runs them, and what becomes of those that fail."""
 
 import fcntl
+import itertools
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from newsletter.schedule.clock import Clockwork, Wake
 from newsletter.schedule.posts import Post
 from newsletter.schedule.running import run_once, run_posts
 from newsletter.schedule.ticks import TICKS, Role, Tick, run_tick
+from newsletter.schedule.troubles import list_troubles
 from newsletter.store.marks import load_marks
 from newsletter.store.schema import notices
 
@@ -103,8 +106,13 @@ def post(tmp_path: Path) -> Iterator[Post]:
         yield Post(app, Brake())
 
 
-def fail() -> None:
-    raise NewsletterError("the disk is full")
+def fail(words: str = "the disk is full") -> None:
+    raise NewsletterError(words)
+
+
+def told(post: Post) -> int:
+    with post.app.database.read() as connection:
+        return len(connection.execute(select(notices.c.id)).all())
 
 
 def test_a_tick_that_fails_is_told_once_a_day_and_hinders_nobody(post: Post) -> None:
@@ -120,6 +128,27 @@ def test_a_tick_that_fails_is_told_once_a_day_and_hinders_nobody(post: Post) -> 
         assert load_marks(connection, "tick:") == {}
     assert [row.subject for row in rows] == ["[LLM Papers Daily] Trouble with “plan”"] * 2
     assert rows[0].text.startswith("the disk is full\n")
+
+
+def test_an_error_whose_words_vary_is_told_some_times_a_day_and_shown_until_it_goes_well(post: Post) -> None:
+    begun = now = datetime(2024, 5, 25, 6, tzinfo=UTC)
+    post.clock = lambda: now
+    words = itertools.cycle([f"run/x{number}: no room" for number in range(9)])
+    failing = Tick("plan", Role.SCHEDULER, SOON, lambda post: fail(next(words)))
+    for minutes in range(0, 24 * 60, 20):
+        now = begun + timedelta(minutes=minutes)
+        assert not run_tick(post, failing)
+
+    def show() -> list[tuple[str, str]]:
+        with post.app.database.read() as connection:
+            return [(known.trouble.what, f"{known.since:%H:%M}") for known in list_troubles(connection, now)]
+
+    assert told(post) == 1
+    assert show() == [("“plan”", "06:00")]
+    assert run_tick(post, replace(failing, run=lambda post: None))
+    assert show() == []
+    assert not run_tick(post, failing)
+    assert (told(post), show()) == (2, [("“plan”", "05:40")])
 
 
 def test_a_bug_in_a_tick_is_no_end_either(post: Post) -> None:
