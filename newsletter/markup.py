@@ -3,24 +3,30 @@
 CommonMark with tables, strikethrough and maths (`$…$`, `$$…$$`). Owns what counts as Markdown here; refuses nothing:
 raw HTML is parsed, and sanitised when it is rendered.
 
-Links, images, raw HTML and code spans carry their place: `token.meta["at"]` is (start, end) in the inline token's
-`content`, counted from 0.
+Links, images, raw HTML, code spans and maths carry their place: `token.meta["at"]` is (start, end) in the inline
+token's `content`, counted from 0. A table's rows carry their line as it was written: `token.meta["row"]`.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from functools import lru_cache
 from typing import Any
 
 from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock, table
 from markdown_it.rules_inline import StateInline, autolink, backtick, html_inline, image, link
 from markdown_it.token import Token as Token
 from mdit_py_plugins.dollarmath import dollarmath_plugin
+from mdit_py_plugins.dollarmath.index import math_inline_dollar
 
 References = Mapping[str, tuple[str, str]]
 """Markdown link definitions: normalised label -> (href, title)."""
 
 MAX_NESTING = 100
 """markdown-it drops deeper text without a word, so `issues.check` reports what comes near."""
+
+INLINE_MATHS = re.compile(r"(?<![\\$\w])\$(?=\S)([^$\n]+?)(?<=[^\s\\])\$(?![\w$])")
+"""`$…$` in a title, which is plain text: not beside a word, so that prices stay prices."""
 
 _Rule = Callable[[StateInline, bool], bool]
 
@@ -40,7 +46,11 @@ def dialect() -> MarkdownIt:
     parser.enable(["table", "strikethrough"])
     for name, rule in _LOCATED.items():
         parser.inline.ruler.at(name, _locating(rule))
-    return parser.use(dollarmath_plugin, allow_space=False, allow_digits=False, double_inline=True)
+    parser.block.ruler.at("table", _keeping_rows, {"alt": ["paragraph", "reference"]})
+    parser.use(dollarmath_plugin, allow_space=False, allow_digits=False, double_inline=True)
+    maths = math_inline_dollar(allow_space=False, allow_digits=False, allow_double=True)
+    parser.inline.ruler.at("math_inline", _locating(maths))
+    return parser
 
 
 def parse_blocks(
@@ -92,6 +102,17 @@ def _environment(references: References | None) -> MutableMapping[str, Any]:
             label: {"href": href, "title": title, "map": [0, 0]} for label, (href, title) in (references or {}).items()
         }
     }
+
+
+def _keeping_rows(state: StateBlock, first: int, end: int, silent: bool) -> bool:
+    """Read a table, and keep each row's line with it: cells beyond the head's would be lost without a word."""
+    before = len(state.tokens)
+    found = table(state, first, end, silent)
+    for token in state.tokens[before:] if found and not silent else ():
+        if token.type == "tr_open" and token.map:
+            line = token.map[0]
+            token.meta["row"] = state.src[state.bMarks[line] + state.tShift[line] : state.eMarks[line]].strip()
+    return found
 
 
 def _locating(rule: _Rule) -> _Rule:

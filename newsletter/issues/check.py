@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from pathlib import PurePath
 
 from newsletter.config import Issues
-from newsletter.issues.check_links import check_entry_links, check_run_links
+from newsletter.issues.check_links import check_entry_links, check_heading_links, check_run_links
+from newsletter.issues.check_maths import check_run_maths, check_title_maths
+from newsletter.issues.check_tables import check_run_tables
 from newsletter.issues.check_text import check_run_text, check_titles
 from newsletter.issues.check_works import EarlierWork, check_earlier, check_identity
 from newsletter.issues.findings import Findings, compose_guess, shorten
 from newsletter.issues.parse import parse_day
-from newsletter.issues.runs import File, read_runs
+from newsletter.issues.runs import File, read_headings, read_runs
 from newsletter.model.edition import Edition
 from newsletter.model.issue import Issue
 from newsletter.model.problem import Problem
@@ -39,9 +41,15 @@ def check_issue(issue: Issue, rules: Issues, earlier: Mapping[str, EarlierWork])
     check_earlier(issue, earlier, findings)
     check_titles(issue, file, findings)
     check_entry_links(issue, file, findings)
+    check_title_maths(issue, file, findings)
+    for run in read_headings(issue, file):
+        check_heading_links(run, findings)
+        check_run_maths(run, findings)
     for run in read_runs(issue, file):
         check_run_links(run, findings)
         check_run_text(run, findings)
+        check_run_maths(run, findings)
+        check_run_tables(run, findings)
     return findings.problems
 
 

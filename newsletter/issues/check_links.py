@@ -1,6 +1,7 @@
 """Checks every link and image of an issue: headings, code links, Markdown bodies and raw HTML."""
 
 import re
+from collections.abc import Sequence
 from html.parser import HTMLParser
 
 from newsletter.issues.addresses import check_address
@@ -36,13 +37,18 @@ def check_run_links(run: Run, findings: Findings) -> None:
             _check_html(token.content, run, token, 0, findings)
     for inline in run.inlines:
         for child in inline.children or []:
-            place = run.place(inline, child.meta["at"][0]) if "at" in child.meta else run.place(inline)
             if child.type == "link_open":
-                _note(str(child.attrs.get("href", "")), place, findings)
+                _note(str(child.attrs.get("href", "")), _place(run, inline, child), findings)
             elif child.type == "image":
-                _check_image(child, place, findings)
+                _check_image(child, _place(run, inline, child), findings)
             elif child.type == "html_inline":
                 _check_html(child.content, run, inline, child.meta["at"][0], findings)
+        _check_leftovers(run, inline, findings)
+
+
+def check_heading_links(run: Run, findings: Findings) -> None:
+    """Note what was meant to be a link in a heading; the one that is one is checked as the entry's."""
+    for inline in run.inlines:
         _check_leftovers(run, inline, findings)
 
 
@@ -66,15 +72,41 @@ def _check_image(image: Token, place: Place, findings: Findings) -> None:
 
 
 def mask(inline: Token, kinds: frozenset[str]) -> str:
-    """Return an inline token's text with tokens of these kinds blanked out, every other character in its place."""
-    text = inline.content
-    for child in inline.children or []:
-        if child.type in kinds and "at" in child.meta:
-            start, end = child.meta["at"]
-            text = text[:start] + _blank(text[start:end]) + text[end:]
-        elif child.type.startswith("math_inline") and child.content:
-            text = text.replace(child.content, _blank(child.content), 1)
-    return text
+    """Return an inline token's text with maths and tokens of these kinds blanked out, all else in its place."""
+    return _blank_spans(inline.content, [child.meta["at"] for child in _located(inline) if _is_of(child, kinds)])
+
+
+def mask_unseen(inline: Token) -> str:
+    """Return an inline token's text with code, raw HTML, images, maths and addresses blanked out; links' text stays."""
+    text, spans = inline.content, list[tuple[int, int]]()
+    for child in _located(inline):
+        start, end = child.meta["at"]
+        if child.type == "link_open" and text[start] != "<":  # `<https://…>` is all address
+            spans.append((max(text.rfind("](", start, end), start), end))
+        elif _is_of(child, _PARSED):
+            spans.append((start, end))
+    return _blank_spans(text, spans)
+
+
+def _place(run: Run, inline: Token, child: Token) -> Place:
+    return run.place(inline, child.meta["at"][0] if "at" in child.meta else 0)
+
+
+def _located(inline: Token) -> list[Token]:
+    return [child for child in inline.children or [] if "at" in child.meta]
+
+
+def _is_of(child: Token, kinds: frozenset[str]) -> bool:
+    return child.type in kinds or child.type.startswith("math_inline")
+
+
+def _blank_spans(text: str, spans: Sequence[tuple[int, int]]) -> str:
+    pieces, done = list[str](), 0
+    for start, end in sorted(spans):
+        if end > done:
+            pieces += [text[done : max(start, done)], _blank(text[max(start, done) : end])]
+            done = end
+    return "".join([*pieces, text[done:]])
 
 
 def _blank(text: str) -> str:
@@ -102,7 +134,7 @@ def _check_leftovers(run: Run, inline: Token, findings: Findings) -> None:
 
 
 def _note_broken(match: re.Match[str], place: Place, findings: Findings) -> None:
-    address = match["address"].strip()
+    address = match["address"].strip().strip("<>")
     message = f"{shorten(match[0])} isn't read as a link."
     if not _LIKE_ADDRESS.search(address):
         findings.warning(place, "malformed-link", message, "If it is none, write \\[ for the bracket.")

@@ -2,7 +2,7 @@
 
 import re
 
-from newsletter.issues.check_links import html_offset, mask
+from newsletter.issues.check_links import html_offset, mask_unseen
 from newsletter.issues.findings import Findings
 from newsletter.issues.runs import File, Place, Run
 from newsletter.markup import MAX_NESTING, Token
@@ -17,7 +17,6 @@ _LAST_STRUCTURAL = 3
 """Headings up to this level are title, sections and entries; whatever a run stands below, its own start deeper."""
 
 _NEAR_LIMIT = MAX_NESTING - 10
-_HIDDEN = frozenset({"code_inline", "html_inline", "image"})
 _HEADING = {f"h{level}": level for level in range(1, 7)}
 
 
@@ -65,18 +64,8 @@ def _placeholder(word: str, place: Place, findings: Findings) -> None:
 def _check_placeholders(run: Run, inline: Token, findings: Findings) -> None:
     if not PLACEHOLDER.search(inline.content):
         return
-    text = mask(inline, _HIDDEN)
-    for child in inline.children or []:
-        if child.type == "link_open" and "at" in child.meta:
-            text = _blank_address(text, *child.meta["at"])
-    for match in PLACEHOLDER.finditer(text):
+    for match in PLACEHOLDER.finditer(mask_unseen(inline)):
         _placeholder(match[0], run.place(inline, match.start()), findings)
-
-
-def _blank_address(text: str, start: int, end: int) -> str:
-    """Blank a link's address and keep its text; `<https://…>` is all address."""
-    cut = start if text[start] == "<" else max(text.rfind("](", start, end), start)
-    return f"{text[:cut]}{' ' * (end - cut)}{text[end:]}"
 
 
 def _check_headings(run: Run, findings: Findings) -> None:

@@ -73,6 +73,13 @@ def read_runs(issue: Issue, file: File) -> list[Run]:
     return [run for run in runs if run.tokens]
 
 
+def read_headings(issue: Issue, file: File) -> list[Run]:
+    """Return the headings of sections and entries, each read by itself, in reading order."""
+    lines = [line for section in issue.sections for line in (section.line, *(entry.line for entry in section.entries))]
+    there = [line for line in lines if 0 < line <= len(file.lines)]
+    return [_run(issue, Markdown(file.lines[line - 1], line), file) for line in there]
+
+
 def _run(issue: Issue, markdown: Markdown, file: File) -> Run:
     tokens = parse_blocks(markdown.source, issue.references)[0] if markdown else []
     return Run(tokens, markdown.line, file)

@@ -10,9 +10,9 @@ from enum import StrEnum
 
 from markupsafe import Markup, escape
 
-from newsletter.markup import References, Token, dialect, parse_blocks
+from newsletter.markup import INLINE_MATHS, References, Token, dialect, parse_blocks
 from newsletter.model.issue import Markdown
-from newsletter.render.maths import INLINE_MATHS, render_mathml, render_maths, render_plain_maths
+from newsletter.render.maths import render_mathml, render_maths, render_plain_maths
 from newsletter.sanitise import sanitise_html
 
 _TAG = re.compile(r'<(/?)([a-zA-Z][a-zA-Z0-9]*)((?:[^<>"]|"[^"]*")*)>')

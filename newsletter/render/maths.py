@@ -16,14 +16,13 @@ from latex2mathml.converter import convert_to_element
 from markupsafe import Markup, escape
 from unicodeit.data import REPLACEMENTS
 
+from newsletter.markup import INLINE_MATHS
+
 MAX_TEX = 1000
 """Characters of one formula; a longer one is shown as TeX rather than converted."""
 
 MAX_DEPTH = 16
 """How deep groups may nest in a formula that is converted to Unicode."""
-
-INLINE_MATHS = re.compile(r"(?<![\\$\w])\$(?=\S)([^$\n]+?)(?<=[^\s\\])\$(?![\w$])")
-"""`$…$` in a title, which is plain text: not beside a word, so that prices stay prices."""
 
 _PIECE = re.compile(r"\\[A-Za-z]+\*?|\\.|\s+|.", re.DOTALL)
 _SYMBOLS = {

@@ -58,6 +58,16 @@ def test_a_heading_s_link_without_address_is_an_error(check: Check) -> None:
 
 
 @pytest.mark.parametrize(
+    ("heading", "column"),
+    [("### [T](javascript:alert(1))", 5), ("### [T](<data:text/html,x>)", 5), ("## [S](vbscript:x)\n\n### T", 4)],
+)
+def test_a_heading_whose_link_would_be_dropped_is_an_error(check: Check, heading: str, column: int) -> None:
+    (problem,) = [each for each in check(f"## S\n\n{heading}\n\nx\n") if each.code == "malformed-link"]
+    assert (problem.line, problem.column, problem.severity) == (7, column, "error")
+    assert "is dropped before anything is sent" in problem.hint
+
+
+@pytest.mark.parametrize(
     ("body", "message"),
     [
         ("See [x](https://x.org/a b).\n", f"{P}:9:5: error: [x](https://x.org/a b) isn't read as a link. An address can't hold a space: write %20, or check where it ends. [malformed-link]"),
