@@ -48,6 +48,7 @@ from newsletter.store.slots import (
     claim_slot,
     find_slot,
     give_back_slot,
+    is_overtaken,
     load_slots,
     note_telling,
     note_warning,
@@ -202,7 +203,7 @@ def _tell(desk: SlotDesk, slot: Slot) -> Event | None:
             return None
         if event is not None:
             desk.teller.tell(connection, event, now)
-        if slot.state is SlotState.SKIPPED:
+        if slot.state is SlotState.SKIPPED and not is_overtaken(connection, slot, now):
             desk.teller.beat(connection, str(slot.key), now)  # a day without an issue went as it should
     return event
 

@@ -261,13 +261,13 @@ def is_through(audit: Audit, control: Control) -> bool:
     return audit.queued == 0 or control.state is ControlState.CANCELLED
 
 
-def is_good(audit: Audit) -> bool:
-    """Return whether an issue went as it should.
+def is_good(audit: Audit, paced: int = 0) -> bool:
+    """Return whether an issue went as it should: everybody is accounted for, and half of who was tried have it.
 
-    Everybody is accounted for, somebody has it if anybody was due, and for most it didn't fail or end in doubt.
+    `paced` of those who are deferred only wait for their turn.
     """
-    due = audit.audience - audit.excluded
-    return audit.holds and (due == 0 or audit.sent > 0) and 2 * (audit.failed + audit.unknown) <= due
+    tried = audit.audience - audit.excluded - paced
+    return audit.holds and 2 * audit.sent >= tried and (audit.sent > 0 or tried + paced == 0)
 
 
 STATES_TOLD = (SlotState.HELD, SlotState.MISSED, SlotState.SKIPPED)

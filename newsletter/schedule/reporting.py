@@ -20,6 +20,7 @@ from newsletter.store.controls import load_control
 from newsletter.store.database import Connection, Database
 from newsletter.store.deliveries import count_deliveries, count_replies
 from newsletter.store.dispatch import (
+    count_paced,
     is_reported,
     list_halted_editions,
     list_unreported_editions,
@@ -27,7 +28,7 @@ from newsletter.store.dispatch import (
     note_reported,
 )
 from newsletter.store.editions import load_line
-from newsletter.store.slots import find_slot_of, list_unreported_slots, note_report
+from newsletter.store.slots import find_slot_of, is_overtaken, list_unreported_slots, note_report
 from newsletter.urls import issue_url
 
 MOST_REASONS: Final = 10
@@ -73,12 +74,20 @@ def _report(database: Database, zone: ZoneInfo, teller: Teller, edition_id: int,
 
 
 def _end_slot(database: Database, teller: Teller, slot: Slot, now: datetime) -> None:
-    """Mark a slot as over whose edition is reported, and write its heartbeat down if all went well."""
+    """Mark a slot as over whose edition is reported, and write its heartbeat down if all went well.
+
+    As long as it may yet go well, with who was put off, it isn't over; but when the next slot has come, its heartbeat
+    would be taken for that one's.
+    """
     assert slot.edition_id is not None  # noqa: S101 - it is published
     with database.transaction() as connection:
-        if not is_reported(connection, slot.edition_id) or not note_report(connection, slot, now):
+        if not is_reported(connection, slot.edition_id):
             return
-        if is_good(count_deliveries(connection, slot.edition_id)):
+        audit, overtaken = count_deliveries(connection, slot.edition_id), is_overtaken(connection, slot, now)
+        good = is_good(audit, count_paced(connection, slot.edition_id) if audit.deferred else 0)
+        if not good and audit.open and not overtaken:
+            return
+        if note_report(connection, slot, now) and good and not overtaken:
             teller.beat(connection, str(slot.key), now)
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, literal_column, or_, select, update
 
+from newsletter.model.delivery import PACED
 from newsletter.model.subscriber import Cadence
 from newsletter.store.schema import deliveries, editions, slots, subscribers
 
@@ -103,6 +104,12 @@ def load_span(connection: Connection, edition_id: int) -> tuple[datetime | None,
     times = select(func.min(deliveries.c.queued_at), func.max(deliveries.c.settled_at))
     began_at, ended_at = connection.execute(times.where(deliveries.c.edition_id == edition_id)).one()
     return began_at, ended_at
+
+
+def count_paced(connection: Connection, edition_id: int) -> int:
+    """Return how many of an edition were never tried and only wait for their turn."""
+    waiting = and_(deliveries.c.edition_id == edition_id, _is("deferred"), deliveries.c.reply_text == PACED)
+    return int(connection.execute(select(func.count()).select_from(deliveries).where(waiting)).scalar_one())
 
 
 def next_attempt_at(connection: Connection, edition_id: int) -> datetime | None:

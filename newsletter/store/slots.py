@@ -43,6 +43,12 @@ def find_slot_of(connection: Connection, edition_id: int) -> Slot | None:
     return next(iter(_list(connection, slots.c.edition_id == edition_id)), None)
 
 
+def is_overtaken(connection: Connection, slot: Slot, now: datetime) -> bool:
+    """Return whether the next slot of a kind has come."""
+    later = and_(slots.c.kind == slot.key.kind, slots.c.due_at > slot.due_at, slots.c.due_at <= now)
+    return connection.execute(select(1).where(later).limit(1)).one_or_none() is not None
+
+
 def plan_slots(
     connection: Connection, new: Iterable[Plan], moved: Iterable[Plan], gone: Iterable[SlotKey], now: datetime
 ) -> None:

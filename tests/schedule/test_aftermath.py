@@ -12,6 +12,7 @@ from newsletter.model.delivery import DeliveryState, Reply, Settlement
 from newsletter.schedule.aftermath import tell_editor
 from newsletter.schedule.calls import Answer
 from newsletter.schedule.reporting import report_sent
+from newsletter.schedule.ticks import TICKS, run_tick
 from newsletter.store.controls import halt_edition, list_unknown, resend_unknown
 from newsletter.store.deliveries import claim_deliveries, settle_deliveries
 from newsletter.store.editions import list_editions
@@ -135,6 +136,48 @@ def test_nothing_is_told_while_somebody_is_queued_nor_again_after_a_later_try_or
     follow_up(desk)
     desk.at(desk.now)
     assert [subject for subject, _ in told(desk) if "sent to" in subject] == ["[Daily] 2024-05-25: sent to 1 of 4"]
+
+
+def beats(desk: Desk) -> list[str]:
+    with desk.app.database.read() as connection:
+        named = select(calls.c.key).where(calls.c.kind == "heartbeat").order_by(calls.c.id)
+        return list(connection.execute(named).scalars())
+
+
+@pytest.fixture
+def put_off(desk: Desk) -> Desk:
+    """A day whose readers were all put off for an hour, and that was reported."""
+    desk.write("2024-05-25")
+    desk.now = DUE
+    assert [run_tick(desk.post, tick) for tick in TICKS if tick.name in ("plan", "decide")] == [True, True]
+    move(desk, DeliveryState.DEFERRED, 2, again_at=DUE + HOUR)
+    follow_up(desk)
+    assert told(desk) == [("[Daily] 2024-05-25: sent to 0 of 2", "sent")]
+    assert beats(desk) == []
+    return desk
+
+
+def test_a_heartbeat_waits_for_who_was_put_off_at_the_first_try(put_off: Desk) -> None:
+    put_off.now = DUE + HOUR
+    move(put_off, DeliveryState.SENT)
+    for _ in range(2):
+        follow_up(put_off)
+    assert beats(put_off) == ["heartbeat:2024-05-25"]
+    assert len(told(put_off)) == 1
+
+
+def test_no_heartbeat_comes_when_it_failed_for_most_in_the_end(put_off: Desk) -> None:
+    put_off.now = DUE + HOUR
+    move(put_off, DeliveryState.FAILED, 2)
+    follow_up(put_off)
+    assert (beats(put_off), put_off.slots()["2024-05-25"].reported_at) == ([], DUE + HOUR)
+
+
+def test_a_heartbeat_of_yesterday_is_not_taken_for_today_s(put_off: Desk) -> None:
+    put_off.now = DUE + 24 * HOUR
+    move(put_off, DeliveryState.SENT, 2)
+    follow_up(put_off)
+    assert (beats(put_off), put_off.slots()["2024-05-25"].reported_at) == ([], DUE + 24 * HOUR)
 
 
 def test_a_halt_and_trouble_are_told_at_once_and_once(desk: Desk) -> None:

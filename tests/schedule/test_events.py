@@ -101,14 +101,17 @@ def test_an_audit_that_does_not_hold_is_said_aloud_and_no_heartbeat_is_due() -> 
         ({"audience": 10, "sent": 5, "failed": 3, "unknown": 2}, True),
         ({"audience": 10, "sent": 4, "failed": 3, "unknown": 3}, False),
         ({"audience": 10, "sent": 3, "excluded": 1, "failed": 5, "deferred": 1}, False),
-        ({"audience": 10, "sent": 1, "deferred": 9}, True),
+        ({"audience": 10, "sent": 5, "deferred": 5}, True),
+        ({"audience": 10, "sent": 4, "deferred": 6}, False),
+        ({"audience": 10, "sent": 4, "deferred": 6, "paced": 2}, True),
+        ({"audience": 10, "deferred": 10, "paced": 10}, False),
     ],
 )
-def test_a_heartbeat_is_due_when_somebody_has_it_and_it_failed_for_half_at_most(
-    numbers: dict[str, int], *, good: bool
-) -> None:
-    nobody = dict.fromkeys(("sent", "queued", "deferred", "failed", "cancelled", "unknown"), 0)
-    assert is_good(Audit(**{**nobody, **numbers})) is good
+def test_a_heartbeat_is_due_when_half_of_who_was_tried_have_it(numbers: dict[str, int], *, good: bool) -> None:
+    nobody = dict.fromkeys(("sent", "queued", "deferred", "failed", "cancelled", "unknown", "paced"), 0)
+    counts = {**nobody, **numbers}
+    paced = counts.pop("paced")
+    assert is_good(Audit(**counts), paced) is good
 
 
 def test_a_report_waits_until_nobody_is_queued_unless_it_was_cancelled() -> None:
