@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from newsletter.config import Settings
 from newsletter.errors import NewsletterError
@@ -15,6 +16,7 @@ from newsletter.model.edition import EditionKind
 from newsletter.model.ledger import describe_fenced
 from newsletter.model.notice import NoticeState
 from newsletter.model.rates import SPAN, Rates, find_reached
+from newsletter.model.rollup import period_of
 from newsletter.model.slot import Plan, Slot, SlotState, Why
 from newsletter.model.subscriber import Cadence
 from newsletter.schedule.events import compose_command, compose_skip
@@ -212,11 +214,13 @@ def _needs_of_troubles(troubles: Sequence[Known]) -> Iterator[Need]:
 
 
 def _needs_of_rollups(settings: Settings, connection: Connection, now: datetime) -> Iterator[Need]:
-    """Say who waits for a week's or a month's mail that nobody sends."""
+    """Say who waits for a week's or a month's mail that nobody sends, and which is over."""
+    today = now.astimezone(ZoneInfo(settings.publication.time_zone)).date()
     kinds = ((Cadence.WEEKLY, settings.rollups.weekly, 9), (Cadence.MONTHLY, settings.rollups.monthly, 35))
     for cadence, planned, days in kinds:
+        kind = EditionKind(str(cadence))
         if not planned and (count := count_unserved(connection, cadence, now - timedelta(days=days))):
-            way_out = f"Set [rollups] {cadence}, or: newsletter rollup {cadence}"
+            way_out = f"Set [rollups] {cadence}, or: newsletter rollup {cadence} {period_of(kind, today).previous.last}"
             yield Need(f"{count:,} want {cadence} mail, and none is planned or was sent lately.", way_out)
 
 

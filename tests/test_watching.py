@@ -206,7 +206,7 @@ def test_who_wants_weekly_mail_that_nobody_sends_is_told(watched: Watched) -> No
     watched.at_work()
     (need,) = load_overview(SETTINGS, watched.database, NOW).needs
     assert need.what == "1 want weekly mail, and none is planned or was sent lately."
-    assert need.way_out == "Set [rollups] weekly, or: newsletter rollup weekly"
+    assert need.way_out == "Set [rollups] weekly, or: newsletter rollup weekly 2024-05-19"
     planned = SETTINGS.model_copy(update={"rollups": Rollups(weekly="sun 09:00")})
     assert load_overview(planned, watched.database, NOW).needs == []
     with watched.database.transaction() as connection:

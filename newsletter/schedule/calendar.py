@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from newsletter.config.times import Timetable
 from newsletter.model.edition import EditionKind
+from newsletter.model.rollup import Period
 from newsletter.model.slot import Plan, Slot, SlotKey, SlotState
 
 AHEAD = timedelta(days=3)
@@ -57,6 +58,21 @@ class Changes:
     new: tuple[Plan, ...] = ()
     moved: tuple[Plan, ...] = ()
     gone: tuple[SlotKey, ...] = ()
+
+
+def find_opening(calendar: Calendar, period: Period) -> datetime:
+    """Return from when on a week's or a month's roll-up goes out: when it is over, or when its own slot comes before.
+
+    A slot is about the day before it, so one on a Sunday comes before its week is over.
+    """
+    days = _days(period.first + _DAY, period.last)
+    slots = [plan.due_at for day in days if (plan := calendar.plan(SlotKey(period.kind, day)))]
+    return slots[0] if slots else find_midnight(period.last + _DAY, calendar.zone)
+
+
+def find_midnight(day: date, zone: ZoneInfo) -> datetime:
+    """Return when a day begins in a zone; for a day that the zone leaves out, when the next one does."""
+    return find_instant(day, time.min, zone) or find_midnight(day + _DAY, zone)
 
 
 @lru_cache(maxsize=4096)

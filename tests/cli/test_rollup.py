@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from newsletter.model.edition import EditionKind
+from newsletter.model.rollup import period_of
 from newsletter.model.subscriber import Cadence, NewSubscriber
 from newsletter.store.controls import pause_edition
 from newsletter.store.schema import subscribers
@@ -69,13 +71,23 @@ def test_a_rollup_is_sent_once_and_listed_with_its_kind(office: Office) -> None:
     assert [line["slug"] for line in office.read("status", "2024-05-25")["editions"]] == ["2024-05-25"]
 
 
+@pytest.mark.parametrize("kind", ["weekly", "monthly"])
+def test_what_is_not_over_is_refused_with_the_day_from_which_it_goes_out(office: Office, kind: str) -> None:
+    tomorrow = datetime.now(UTC).date() + timedelta(days=1)  # so the period isn't over, whatever day it is
+    period = period_of(EditionKind(kind), tomorrow)
+    said = office.run("rollup", kind, str(tomorrow), code=2)
+    assert f"({period.slug}) goes out from {period.last + timedelta(days=1)} 00:00 UTC on" in said
+    assert f"The one before it: newsletter rollup {kind} {period.previous.last}" in said
+    assert office.read("rollup", kind, str(tomorrow), "--now")["not_sent"]
+
+
 def test_where_there_is_nothing_to_send_it_says_so_and_is_no_failure(office: Office) -> None:
     assert "monthly-2024-05: not sent: no reader wants a monthly roll-up." in office.run(
         "rollup", "monthly", "2024-05-25"
     )
     said = office.run("rollup", "weekly", "2024-05-25")
     assert "weekly-2024-W21: not sent: nothing was published from 2024-05-20 to 2024-05-26." in said
-    assert office.read("rollup", "weekly")["not_sent"].startswith("nothing was published from ")
+    assert office.read("rollup", "weekly", "--now")["not_sent"].startswith("nothing was published from ")
     assert "is not a date" in office.run("rollup", "weekly", "soon", code=2)
 
 

@@ -9,10 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsletter.config.times import Timetable, parse_cron
+from newsletter.config.times import Timetable, parse_cron, parse_monthly, parse_weekly
 from newsletter.model.edition import EditionKind
+from newsletter.model.rollup import period_of
 from newsletter.model.slot import Plan, Slot, SlotKey, SlotState, Why
-from newsletter.schedule.calendar import AHEAD, BACKLOG, Calendar, Changes, decide_plan, find_instant
+from newsletter.schedule.calendar import (
+    AHEAD,
+    BACKLOG,
+    Calendar,
+    Changes,
+    decide_plan,
+    find_instant,
+    find_midnight,
+    find_opening,
+)
 
 BERLIN = ZoneInfo("Europe/Berlin")
 DAILY = Calendar(BERLIN, {EditionKind.ISSUE: Timetable(time(7, 30))})
@@ -177,3 +187,33 @@ def test_rollups_have_days_of_their_own() -> None:
     )
     found = [str(plan.key) for plan in calendar.between(date(2024, 5, 31), date(2024, 6, 2))]
     assert found == ["2024-05-31", "2024-06-01", "monthly 2024-06-01", "2024-06-02", "weekly 2024-06-02"]
+
+
+@pytest.mark.parametrize(
+    ("weekly", "instant"),
+    [
+        ("", "2024-05-26 22:00"),  # Monday, when it begins there
+        ("mon 09:00", "2024-05-26 22:00"),  # it is over, whatever its own time is
+        ("sun 09:00", "2024-05-26 07:00"),
+        ("wed 09:00", "2024-05-22 07:00"),
+    ],
+)
+def test_a_week_goes_out_when_it_is_over_or_at_its_own_time_before(weekly: str, instant: str) -> None:
+    calendar = Calendar(BERLIN, {EditionKind.WEEKLY: parse_weekly(weekly)} if weekly else {})
+    opening = find_opening(calendar, period_of(EditionKind.WEEKLY, date(2024, 5, 25)))
+    assert f"{opening:%Y-%m-%d %H:%M}" == instant
+
+
+@pytest.mark.parametrize(
+    ("monthly", "instant"),
+    [("1 09:00", "2024-02-29 23:00"), ("last 09:00", "2024-02-29 08:00"), ("28 09:00", "2024-02-28 08:00")],
+)
+def test_a_month_does_too(monthly: str, instant: str) -> None:
+    calendar = Calendar(BERLIN, {EditionKind.MONTHLY: parse_monthly(monthly)})
+    opening = find_opening(calendar, period_of(EditionKind.MONTHLY, date(2024, 2, 5)))
+    assert f"{opening:%Y-%m-%d %H:%M}" == instant
+
+
+def test_a_day_that_a_zone_leaves_out_begins_with_the_next() -> None:
+    apia = ZoneInfo("Pacific/Apia")
+    assert find_midnight(date(2011, 12, 30), apia) == find_midnight(date(2011, 12, 31), apia)
