@@ -8,7 +8,7 @@ from newsletter.app import App
 from newsletter.config import DEFAULT_NAME
 from newsletter.errors import NewsletterError
 from newsletter.issues.folder import show_path
-from newsletter.model.edition import PublishedIssue
+from newsletter.model.edition import PublishedIssue, hide_personal
 from newsletter.model.issue import Issue
 from newsletter.model.problem import Problem, Severity
 from newsletter.publishing import Draft, load_draft
@@ -50,8 +50,8 @@ def _views(app: App, draft: Draft, path: Path) -> Views:
     card = compose_card(issue, _as_if_published(issue))
     return Views(
         title=issue.title,
-        mail=edition.html,
-        text=edition.text,
+        mail=hide_personal(edition.html),
+        text=hide_personal(edition.text),
         feed=str(render_feed_content(issue, app.settings, app.environment)),
         page=render_issue(frame, issue, card, None, None),
         style=render_asset(frame, "style.css"),

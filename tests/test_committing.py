@@ -203,6 +203,8 @@ def test_a_preview_shows_what_readers_of_some_sections_get(
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "issues" / f"{DAY}.md"
     views = load_views(None, path, frozenset({"evaluations"}))
+    assert "/u/each-reader-has-his-own" in views.text
+    assert "/p/each-reader-has-his-own" in views.mail
     assert "Paper 3" in views.mail
     assert "Paper 1" not in views.mail + views.text
     assert "Paper 1" in views.page

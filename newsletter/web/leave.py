@@ -4,15 +4,13 @@ Whatever a POST to this address carries, it ends the mail: the link is the autho
 anywhere shall not be asked again. The one exception is the button that asks for fewer mails.
 """
 
-from http import HTTPStatus
-
 from starlette.responses import Response
 
 from newsletter.audience.leaving import get_fewer, load_leaver, unsubscribe
 from newsletter.mail.token import Purpose
 from newsletter.model.subscriber import Cadence, Subscriber, SubscriberState
 from newsletter.web.join import parse_cadence
-from newsletter.web.pages import show_page, show_problem
+from newsletter.web.pages import show_lost_link, show_page
 from newsletter.web.visit import Visit
 
 ONE_CLICK = ("List-Unsubscribe", "One-Click")
@@ -22,7 +20,7 @@ def show_leave(visit: Visit) -> Response:
     """Show the button."""
     reader = load_leaver(visit.house.database, visit.house.reception.keys, visit.token)
     if reader is None:
-        return show_problem(visit, HTTPStatus.NOT_FOUND, kind="link")
+        return show_lost_link(visit, Purpose.UNSUBSCRIBE)
     reads = reader.state is not SubscriberState.LEFT
     return show_page(visit, "leave.html", language=_language(visit, reader), reads=reads, cadence=reader.cadence)
 
@@ -37,7 +35,7 @@ def take_leave(visit: Visit) -> Response:
     origin = visit.origin("one-click" if one_click else "page")
     done = unsubscribe(house.database, house.reception.keys, visit.token, origin, visit.now)
     if done is None:
-        return show_problem(visit, HTTPStatus.NOT_FOUND, kind="link")
+        return show_lost_link(visit, Purpose.UNSUBSCRIBE)
     return show_page(visit, "left.html", language=_language(visit, done.subscriber))
 
 
@@ -46,7 +44,7 @@ def _get_fewer(visit: Visit, cadence: Cadence) -> Response:
     origin = visit.origin("page")
     reader = get_fewer(house.database, house.reception.keys, visit.token, cadence, origin, visit.now)
     if reader is None:
-        return show_problem(visit, HTTPStatus.NOT_FOUND, kind="link")
+        return show_lost_link(visit, Purpose.UNSUBSCRIBE)
     leave = house.reception.make_link(Purpose.UNSUBSCRIBE, reader.id)
     return show_page(visit, "fewer.html", language=_language(visit, reader), cadence=reader.cadence, leave=leave)
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from newsletter.mail.token import Purpose, read_token
+from newsletter.model.edition import ANYBODYS
 from newsletter.render.frame import root_of
 from newsletter.render.page import render_page
 from newsletter.web.headers import NO_STORE, Nature, compose_headers
@@ -53,6 +55,14 @@ def show_problem(visit: Visit, status: int, *, headers: Mapping[str, str] | None
     return _answer(
         visit.house, _render_problem(visit.house, status, kind, visit.language), status, Nature.PRIVATE, headers
     )
+
+
+def show_lost_link(visit: Visit, purpose: Purpose) -> Response:
+    """Return the page behind a link from a mail that opens nothing for any reader; a test mail's needn't."""
+    token = read_token(visit.house.reception.keys, purpose, visit.token)
+    if visit.token == ANYBODYS or (token is not None and token.subscriber_id == 0):
+        return show_problem(visit, HTTPStatus.OK, kind="test")
+    return show_problem(visit, HTTPStatus.NOT_FOUND, kind="link")
 
 
 def show_json(content: object, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response:

@@ -20,7 +20,7 @@ from newsletter.mail.token import Purpose
 from newsletter.model.subscriber import Subscriber, SubscriberState
 from newsletter.web.headers import Nature, compose_headers
 from newsletter.web.join import parse_cadence, retry_seconds
-from newsletter.web.pages import redirect, show_json, show_page, show_problem
+from newsletter.web.pages import redirect, show_json, show_lost_link, show_page, show_problem
 from newsletter.web.visit import Visit
 
 DONE = ("saved", "asked")
@@ -31,7 +31,7 @@ def show_preferences(visit: Visit) -> Response:
     """Show what a reader has chosen."""
     known = load_preferences(visit.house.database, visit.house.reception.keys, visit.token, visit.now)
     if known is None:
-        return show_problem(visit, HTTPStatus.NOT_FOUND, kind="link")
+        return show_lost_link(visit, Purpose.PREFERENCES)
     done = visit.query["done"]
     return _show(visit, known, done=done if done in DONE else "")
 
@@ -40,7 +40,7 @@ def take_preferences(visit: Visit) -> Response:
     """Do what the pressed button says."""
     known = load_preferences(visit.house.database, visit.house.reception.keys, visit.token, visit.now)
     if known is None:
-        return show_problem(visit, HTTPStatus.NOT_FOUND, kind="link")
+        return show_lost_link(visit, Purpose.PREFERENCES)
     act = _ACTIONS.get(visit.form["do"])
     return act(visit, known) if act else _show(visit, known, HTTPStatus.BAD_REQUEST)
 

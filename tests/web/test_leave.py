@@ -67,9 +67,14 @@ def test_who_gets_the_fewest_is_offered_no_fewer(town: Town, link: str) -> None:
 
 
 def test_a_test_mails_link_belongs_to_nobody(town: Town) -> None:
-    link = f"/u/{town.token(Purpose.UNSUBSCRIBE, 0)}"
-    assert town.client.get(link).status_code == 404
-    assert town.client.post(link).status_code == 404
+    for purpose, path in ((Purpose.UNSUBSCRIBE, "u"), (Purpose.PREFERENCES, "p")):
+        link = f"/{path}/{town.token(purpose, 0)}"
+        for answer in (town.client.get(link), town.client.post(link, data={"fewer": "weekly"})):
+            assert answer.status_code == 200
+            assert "This is a test mail&#39;s link" in answer.text
+        assert "Dieser Link stammt aus einer Testmail" in town.client.get(link, headers={"accept-language": "de"}).text
+    assert town.client.get("/u/each-reader-has-his-own").status_code == 200  # as the preview shows it
+    assert town.client.get(f"/u/{town.token(Purpose.PREFERENCES, 0)}").status_code == 404
 
 
 def test_a_preferences_token_ends_no_mail(town: Town, reader: Subscriber) -> None:

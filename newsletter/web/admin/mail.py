@@ -4,19 +4,17 @@ import re
 
 from starlette.responses import PlainTextResponse, Response
 
-from newsletter.model.edition import PERSONAL_FIELDS, TOKEN_WIDTH
+from newsletter.model.edition import hide_personal
 from newsletter.web.headers import NO_STORE, Nature, compose_headers
 from newsletter.web.visit import Visit
 
-NOBODY = "x" * TOKEN_WIDTH
 _HEAD = re.compile(r"<head\b[^>]*>", re.IGNORECASE)
-_PERSONAL = re.compile("|".join(PERSONAL_FIELDS))
 
 
 def show_mail(visit: Visit, html: str) -> Response:
     """Return a mail's HTML. Its links open beside the page, for the frame may lead nowhere."""
     web = visit.house.settings.web
-    shown = _HEAD.sub(lambda found: f'{found[0]}<base target="_blank">', _PERSONAL.sub(NOBODY, html), count=1)
+    shown = _HEAD.sub(lambda found: f'{found[0]}<base target="_blank">', hide_personal(html), count=1)
     headers = {**dict(compose_headers(Nature.MAIL, web.image_hosts)), "cache-control": NO_STORE}
     return Response(shown, media_type="text/html; charset=utf-8", headers=headers)
 
@@ -24,4 +22,4 @@ def show_mail(visit: Visit, html: str) -> Response:
 def show_text(text: str) -> Response:
     """Return a mail's text."""
     headers = {**dict(compose_headers(Nature.MAIL)), "cache-control": NO_STORE}
-    return PlainTextResponse(_PERSONAL.sub(NOBODY, text), headers=headers)
+    return PlainTextResponse(hide_personal(text), headers=headers)
