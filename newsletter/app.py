@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from newsletter.config import Settings, load_publication
+from newsletter.errors import NotFoundError
 from newsletter.model.topic import topic_key
 
 if TYPE_CHECKING:
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
     from newsletter.bounces.intake import Desk
     from newsletter.delivery.publish import Keys
     from newsletter.store.database import Database
+
+NOTHING_YET = (
+    "There is nothing yet: {url} isn't there. `newsletter init` writes a config and a first issue; it begins with "
+    "`newsletter subscribers add ADDRESS` or `newsletter publish DATE`. If it has begun elsewhere, go there, or name "
+    "its config with --config."
+)
 
 
 class App:
@@ -42,6 +49,26 @@ class App:
         from newsletter.store.database import open_database
 
         return open_database(self.settings.database.url, self.settings.database.backups)
+
+    @property
+    def begun(self) -> bool:
+        """Return whether there is a database to look into; one on a server is taken to be there."""
+        from newsletter.store.backup import find_file
+
+        path = find_file(self.settings.database.url)
+        return path is None or path.exists()
+
+    def look(self) -> "Database":
+        """Open the database for a command that only looks; raises NotFoundError where there is none, and makes none."""
+        if not self.begun:
+            raise NotFoundError(NOTHING_YET.format(url=self.settings.database.url.removeprefix("sqlite:///")))
+        return self.database
+
+    def begin_in(self, folder: Path) -> None:
+        """Work with a database that goes with a folder: for a rehearsal before there is one."""
+        from newsletter.store.database import open_database
+
+        self.__dict__["database"] = open_database(f"sqlite:///{folder / 'rehearsal.db'}")
 
     @cached_property
     def keys(self) -> "Keys":

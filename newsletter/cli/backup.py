@@ -39,6 +39,7 @@ def command(config: Path | None, file: Path | None, rotated: bool, force: bool, 
         raise NewsletterError(f"{short(file)} is there already. Name another file, or overwrite it with --force.")
     now = datetime.now(UTC)
     with App.load(config) as app:
+        app.look()
         target = file.absolute() if file else None if rotated else name_by_hand(app, now)
         path = make_backup(app, now, target)
         gone = rotate(app) if rotated else []

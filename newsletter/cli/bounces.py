@@ -45,7 +45,7 @@ def show_list(
     """List bounces, newest first: number, time, reader, verdict, reason, what the server said."""
     from newsletter.store.bounces import list_bounces, list_reports
 
-    with App.load(config) as app, app.database.read() as connection:
+    with App.load(config) as app, app.look().read() as connection:
         if kept:
             return _print_kept(list_reports(connection, kept=True, limit=limit), as_json)
         since = datetime.now(UTC) - timedelta(days=days) if days else None
@@ -74,7 +74,7 @@ def show(config: Path | None, number: int, kept: bool, as_json: bool) -> int:
     """Show one bounce with all that is known of it, or a kept mail as it came."""
     from newsletter.store.bounces import load_bounce, load_report
 
-    with App.load(config) as app, app.database.read() as connection:
+    with App.load(config) as app, app.look().read() as connection:
         if kept:
             report = load_report(connection, number)
             if report is None or report.raw is None:
@@ -106,7 +106,7 @@ def retry(config: Path | None, addresses: Sequence[str], as_json: bool) -> int:
     from newsletter.bounces.undo import restore
 
     with App.load(config) as app:
-        restored = [restore(app.database, address, datetime.now(UTC)) for address in addresses]
+        restored = [restore(app.look(), address, datetime.now(UTC)) for address in addresses]
     if as_json:
         print_json({"restored": [address for address, done in zip(addresses, restored, strict=True) if done]})
     for address, done in zip(addresses, restored, strict=True):
@@ -156,7 +156,7 @@ def _print_kept(reports: Sequence[StoredReport], as_json: bool) -> int:
 def _find_reader(app: App, address: str) -> int:
     from newsletter.audience.service import find_subscriber
 
-    found = find_subscriber(app.database, address)
+    found = find_subscriber(app.look(), address)
     if found is None:
         raise NotFoundError(f"Nobody has the address {address}.")
     return found.id

@@ -42,7 +42,7 @@ def give_order(config: Path | None, name: str, order: Order) -> Ordered:
 
 def find_named(app: App, name: str) -> EditionLine:
     """Return the edition that a word on the command line means. Raises NotFoundError and UsageError."""
-    with app.database.read() as connection:
+    with app.look().read() as connection:
         return find_edition(connection, parse_name(name, app.settings))
 
 

@@ -52,7 +52,7 @@ def send(config: Path | None, as_json: bool) -> int:
 @click.pass_obj
 def show(config: Path | None, state: str | None, limit: int, as_json: bool) -> int:
     """List letters, newest first, one a line: when, state, kind, address, what the server said."""
-    with App.load(config) as app, app.database.read() as connection:
+    with App.load(config) as app, app.look().read() as connection:
         lines = list_notices(connection, NoticeState(state) if state else None, limit=limit)
         counts = count_notices(connection)
     if as_json:

@@ -68,7 +68,8 @@ def command(config: Path | None, name: str | None, limit: int, listed: str | Non
         raise UsageError("--list goes with the DATE of an issue.")
     if watch:
         _refuse_what_cannot_be_watched(name, as_json)
-    with open_publications(config) as apps:
+    with open_publications(config) as opened:
+        apps = _choose_begun(opened)
         if watch:
             return watch_overviews(apps)
         found = [_load(app, parse_name(name, app.settings) if name else None, limit) for app in apps]
@@ -86,6 +87,17 @@ def command(config: Path | None, name: str | None, limit: int, listed: str | Non
     return 0 if holds else 1
 
 
+def _choose_begun(apps: Sequence[App]) -> list[App]:
+    """Return the publications that have a database; say which don't, and raise NotFoundError if none does."""
+    begun = [app for app in apps if app.begun]
+    if not begun:
+        apps[0].look()
+    for app in apps:
+        if not app.begun:
+            click.echo(f"{app.settings.publication.title}: there is nothing yet.", err=True)
+    return begun
+
+
 def _refuse_what_cannot_be_watched(name: str | None, as_json: bool) -> None:
     if name or as_json:
         raise UsageError("--watch shows everything that is under way; leave out the rest.")
@@ -94,7 +106,7 @@ def _refuse_what_cannot_be_watched(name: str | None, as_json: bool) -> None:
 
 
 def _load(app: App, name: str | None, limit: int) -> list[_Line]:
-    with app.database.read() as connection:
+    with app.look().read() as connection:
         editions = list_named(connection, name) if name else list_editions(connection, limit)
         return [
             _Line(
@@ -110,7 +122,7 @@ def _load(app: App, name: str | None, limit: int) -> list[_Line]:
 def _list(apps: Sequence[App], found: Sequence[list[_Line]], state: DeliveryState, as_json: bool) -> int:
     """Print a reader a line: address, and what the server said."""
     for app, lines in zip(apps, found, strict=True):
-        with app.database.read() as connection:
+        with app.look().read() as connection:
             for line in lines:
                 _list_edition(connection, line.edition.id, state, as_json)
     return 0

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, BinaryIO, cast
 
 import click
@@ -108,7 +109,7 @@ def remove(config: Path | None, addresses: tuple[str, ...]) -> int:
 @click.pass_obj
 def show(config: Path | None, state: str | None, counted: bool, as_json: bool) -> int:
     """List readers, one a line: address, state, since when, name."""
-    with App.load(config) as app, app.database.read() as connection:
+    with App.load(config) as app, app.look().read() as connection:
         if counted:
             _print_counts({str(key): number for key, number in count_subscribers(connection).items()}, as_json)
             return 0
@@ -158,6 +159,8 @@ def load(
     with App.load(config) as app, ExitStack() as stack:
         on_bad = stack.enter_context(_open_rejects(rejects)) if rejects else _drop
         progress = stack.enter_context(show_progress("Reading" if dry_run else "Importing"))
+        if dry_run and not app.begun:
+            app.begin_in(Path(stack.enter_context(TemporaryDirectory())))
         chosen = SERVICES[service] if service else None
         try:
             lists = stack.enter_context(_open_input(path, chosen))
@@ -191,10 +194,11 @@ def save(config: Path | None, path: Path | None, state: str | None, form: str) -
     export = export_to_listmonk if form == "listmonk" else export_subscribers
     with App.load(config) as app:
         if path is None:
-            export(app.database, sys.stdout, chosen)
+            export(app.look(), sys.stdout, chosen)
         else:
+            readers = app.look()
             with open_private(path) as file:
-                written = export(app.database, file, chosen)
+                written = export(readers, file, chosen)
             click.echo(f"{short(path)} holds {count(written, 'reader')}.", err=True)
     return 0
 

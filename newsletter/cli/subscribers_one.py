@@ -115,7 +115,7 @@ def erase(config: Path | None, address: str, yes: bool, as_json: bool) -> int:
 def export(config: Path | None, address: str, path: Path | None) -> int:
     """Write all that is kept of a reader as JSON, for him: his record, his choices, each mail and what became of it."""
     with App.load(config) as app:
-        kept = export_reader(app.database, _find(app, address).id)
+        kept = export_reader(app.look(), _find(app, address).id)
     if path is None:
         print_json(kept)
         return 0
@@ -127,7 +127,7 @@ def export(config: Path | None, address: str, path: Path | None) -> int:
 
 
 def _find(app: App, address: str) -> Subscriber:
-    reader = find_subscriber(app.database, address)
+    reader = find_subscriber(app.look(), address)
     if reader is None:
         raise NotFoundError(f"{address} is no reader. `newsletter subscribers list` names who is.")
     return reader

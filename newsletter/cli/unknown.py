@@ -45,7 +45,7 @@ def show(config: Path | None, name: str | None, as_json: bool) -> int:
     """List who is unknown, one a line: issue, address, since when, what is known."""
     with App.load(config) as app:
         editions = [find_named(app, name)] if name else []
-        with app.database.read() as connection:
+        with app.look().read() as connection:
             editions = editions or list_editions(connection)
             found = [(edition, row) for edition in editions for row in list_unknown(connection, edition.id)]
     if as_json:

@@ -85,7 +85,7 @@ def test_an_issue_with_an_error_is_not_published_and_says_where(desk: Desk) -> N
     done = desk.run("publish", "2024-05-26", code=1)
     assert re.search(r"issues/2024-05-26\.md:\d+:\d+: error: ", done.stdout)
     assert not (desk.folder / "public").exists()
-    assert "Nothing was published" in desk.run("status").stdout
+    assert "There is nothing yet" in desk.run("status", code=1).stderr
 
 
 def test_a_draft_is_not_published(desk: Desk) -> None:
@@ -103,7 +103,7 @@ def test_a_draft_is_not_published(desk: Desk) -> None:
         (("publsh", "2024-05-25"), 2, "publsh"),
         (("new", "31 May"), 2, "2024-05-25"),
         (("--config", "none.toml", "status"), 2, "none.toml"),
-        (("status", "2024-05-25"), 1, "never published"),
+        (("status", "2024-05-25"), 1, "There is nothing yet"),
         (("check", "nothing.md"), 1, "nothing.md"),
         (("subscribers", "add", "not an address"), 2, "not an address"),
         (("subscribers", "import", "none.csv"), 2, "none.csv"),
