@@ -58,7 +58,9 @@ class Schedule(Table):
         description="When the time has passed by more than grace_hours, because the machine was off or the issue had "
         'errors: "hold" keeps the issue for you to publish and tells you, "skip" gives it up and tells you.',
     )
-    grace_hours: float = Field(3.0, ge=0, le=24, description="How much too late an issue still goes out by itself.")
+    grace_hours: float = Field(
+        3.0, ge=0, le=24, description="How much too late an issue still goes out by itself; ten minutes at least."
+    )
     warn_hours: float = Field(
         2.0,
         ge=0,

@@ -39,6 +39,7 @@ from newsletter.schedule.policy import (
     decide_slot,
     decide_telling,
     decide_warning,
+    find_grace,
     needs_findings,
 )
 from newsletter.schedule.telling import Teller
@@ -212,7 +213,7 @@ def _compose(desk: SlotDesk, slot: Slot, now: datetime) -> Event | None:
     """Return what the editor is told; nothing of what he said himself, or was warned of and has heard no more since."""
     zone = desk.calendar.zone
     if slot.state is SlotState.HELD:
-        return compose_held(slot, now, zone, timedelta(hours=desk.rules.grace_hours))
+        return compose_held(slot, now, zone, find_grace(desk.rules))
     if slot.state is SlotState.SKIPPED and (slot.why is Why.OPERATOR or (slot.warned_at and not slot.told)):
         return None
     return compose_given_up(slot, now, zone)

@@ -17,7 +17,7 @@ from newsletter.issues.folder import list_clashing_files, list_issues_of, show_p
 from newsletter.model.edition import EditionKind
 from newsletter.model.problem import Severity
 from newsletter.model.rollup import Period, period_of
-from newsletter.model.slot import Slot, SlotKey, Why
+from newsletter.model.slot import Slot, SlotKey, SlotState, Why
 from newsletter.publishing import Draft, load_draft
 from newsletter.schedule.policy import Absent, Faulty, Findings, Out, Ready, list_problems
 from newsletter.store.editions import EditionLine, EditionState, list_editions_of, list_named
@@ -43,16 +43,34 @@ class Looks:
             return Faulty(Why.TROUBLE, f"{error.filename or self.app.settings.issues.folder}: {error.strerror}")
 
     def _look(self, slot: Slot) -> Findings:
-        files = list_issues_of(self.app.settings.issues.folder, slot.key.day)
         editions = self._list_published(slot.key)
         if slot.key.kind is not EditionKind.ISSUE:
             return Out(editions[0].id) if editions else Ready()
-        if not files or slot.why is Why.LATE:
-            absent = Absent() if not files else Ready()
-            return Out(editions[0].id) if editions else absent
+        if slot.why is Why.LATE:
+            return Out(editions[0].id) if editions else self._look_late(slot)
+        files = self._list_files(slot.key.day)
+        if not files:
+            return Out(editions[0].id) if editions else Absent()
         if len(files) > 1:
             return Faulty(Why.ERRORS, _describe_several(files, slot.key.day))
         return self._remember(slot.key, files[0], editions)
+
+    def _look_late(self, slot: Slot) -> Findings:
+        """Return whether there is still a file for a day that is too late. To list thousands of files takes a while."""
+        known, now = self._known.get(slot.key), self.clock()
+        if known and known[0] is Why.LATE and abs(now - known[1]) < BELIEVED:
+            return known[2]
+        there = slot.state is SlotState.MISSED or self._list_files(slot.key.day)
+        findings = Ready() if there else Absent()
+        self._known[slot.key] = (Why.LATE, now, findings)
+        return findings
+
+    def _list_files(self, day: date) -> list[Path]:
+        """Return a day's issue files. Raises NewsletterError where the whole folder isn't there: that is no day off."""
+        folder = self.app.settings.issues.folder
+        if not folder.is_dir():
+            raise NewsletterError(f"{show_path(folder)}: there is no such folder. [issues] folder names it.")
+        return list_issues_of(folder, day)
 
     def _list_published(self, key: SlotKey) -> list[EditionLine]:
         with self.app.database.read() as connection:

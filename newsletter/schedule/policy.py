@@ -25,6 +25,9 @@ from newsletter.model.slot import Slot, SlotState, Why
 SKEW: Final = timedelta(minutes=5)
 """How much the clocks of two machines may differ, so that neither takes the other's decisions for a slip."""
 
+LEAST_GRACE: Final = timedelta(minutes=10)
+"""Nobody looks at the very instant: a scheduler does every few seconds, cron every few minutes."""
+
 QUIET: Final = timedelta(minutes=10)
 """How long the editor isn't told of other errors in the same issue again: he may be at work on it."""
 
@@ -94,6 +97,11 @@ UNPLANNED: Final = "The schedule in the config no longer has this day."
 NO_ISSUE: Final = "There is no issue with this date."
 
 
+def find_grace(rules: config.Schedule) -> timedelta:
+    """Return how much too late a slot still goes out."""
+    return max(timedelta(hours=rules.grace_hours), LEAST_GRACE)
+
+
 def needs_findings(slot: Slot, now: datetime) -> bool:
     """Return whether it takes a look at the issue to decide: the slot's time has come, and it isn't over.
 
@@ -119,7 +127,7 @@ def decide_slot(
         return Wait()
     if not planned:
         return Settle(SlotState.SKIPPED, Why.OPERATOR, UNPLANNED)
-    if now > slot.due_at + timedelta(hours=rules.grace_hours):
+    if now > slot.due_at + find_grace(rules):
         return _decide_late(slot, findings, rules)
     return _decide_in_time(slot, findings, rules)
 
@@ -127,7 +135,7 @@ def decide_slot(
 def _was_a_slip(slot: Slot, rules: config.Schedule, now: datetime) -> bool:
     given_up = slot.state in (SlotState.SKIPPED, SlotState.MISSED) and slot.why is not Why.OPERATOR
     ahead = slot.decided_at is not None and slot.decided_at > now + SKEW
-    in_time = now <= slot.due_at + timedelta(hours=rules.grace_hours)
+    in_time = now <= slot.due_at + find_grace(rules)
     return given_up and (now < slot.due_at - SKEW or (ahead and in_time))
 
 

@@ -25,6 +25,7 @@ BEAT: Final = 1.0
 SLIP: Final = 3.0
 """Seconds by which the wall clock may drift between two looks before it was set."""
 
+_ANOTHER: Final = "another process of this machine does it"
 _MARGIN: Final = timedelta(seconds=30)
 
 _log = get_logger(__name__)
@@ -85,7 +86,7 @@ class _Crew:
             _log.info("at work", publication=post.name, role=str(role))
         if waiting and not self._told:
             names = sorted({f"{post.name}: {role}" for post, role in waiting})
-            _log.info("standing by", posts=names, reason="another process of this machine does it")
+            _log.info("standing by", posts=names, reason=_ANOTHER)
             self._told = True
         self._waiting = waiting
 
@@ -98,8 +99,30 @@ class _Crew:
 
 
 def run_once(posts: Sequence[Post], roles: Collection[Role]) -> bool:
-    """Do every tick of these roles once, in their order; return whether all went well."""
-    results = [run_tick(post, tick, once=True) for post in posts for tick in TICKS if tick.role in roles]
+    """Do every tick of these roles once, in their order; return whether all went well.
+
+    What another process of this machine does is left to it: a daemon all of a role, another run by cron the tick that
+    it is still at work with. So runs that take longer than cron waits don't pile up.
+    """
+    went_well = True
+    for post in posts:
+        for role in roles:
+            with contextlib.ExitStack() as locks:
+                if _lock(locks, post, role, shared=True):
+                    went_well &= _run_role_once(post, role)
+                else:
+                    _log.info("standing by", posts=[f"{post.name}: {role}"], reason=_ANOTHER)
+    return went_well
+
+
+def _run_role_once(post: Post, role: Role) -> bool:
+    results = []
+    for tick in [tick for tick in TICKS if tick.role is role]:
+        with contextlib.ExitStack() as locks:
+            if _lock(locks, post, f"once.{tick.name}"):
+                results.append(run_tick(post, tick, once=True))
+            else:
+                _log.info("tick left out", tick=tick.name, publication=post.name, reason=_ANOTHER)
     return all(results)
 
 
@@ -138,8 +161,11 @@ def _end(clockwork: Clockwork, posts: Sequence[Post]) -> frozenset[str]:
     return left
 
 
-def _lock(locks: contextlib.ExitStack, post: Post, role: Role) -> bool:
-    """Take a role's lock, if it is free; a folder that can't be used is said once, here."""
+def _lock(locks: contextlib.ExitStack, post: Post, role: str, *, shared: bool = False) -> bool:
+    """Take a role's lock, if it is free; a folder that can't be used is said once, here.
+
+    `shared` locks don't exclude each other, only one that isn't.
+    """
     folder = post.app.settings.delivery.journal
     path = folder / f"{post.ledger}.{role}.lock"
     try:
@@ -151,7 +177,7 @@ def _lock(locks: contextlib.ExitStack, post: Post, role: Role) -> bool:
             "in [delivery] journal."
         ) from None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError:
         os.close(descriptor)
         return False

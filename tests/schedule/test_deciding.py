@@ -134,6 +134,14 @@ def test_a_machine_asleep_over_the_slot(office: Office, late: str, state: str, m
     assert len(office.mails()) == 1
 
 
+def test_without_any_grace_an_issue_still_goes_out_when_somebody_looks(office: Office) -> None:
+    office.rules = {"grace_hours": 0}
+    at(office, DUE + 5 * MINUTE)
+    assert office.sent == {KEY: 1}
+    at(office, DUE + timedelta(days=1, minutes=11))
+    assert office.state("2024-05-22") == "held: late"
+
+
 def test_a_machine_that_wakes_within_the_grace_sends(office: Office) -> None:
     at(office, DUE + 2 * HOUR)
     assert office.sent == {KEY: 1}

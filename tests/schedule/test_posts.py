@@ -129,6 +129,17 @@ def test_a_file_taken_away_after_it_was_too_late_leaves_nothing_to_decide(desk: 
     ]
 
 
+def test_a_folder_that_is_not_there_is_trouble_and_no_day_off(desk: Desk) -> None:
+    desk.write("2024-05-25")
+    away = (desk.folder / "issues").rename(desk.folder / "away")
+    desk.at(DUE)
+    assert desk.state() == "held: trouble"
+    assert "issues: there is no such folder" in desk.slots()["2024-05-25"].detail
+    away.rename(desk.folder / "issues")
+    desk.at(DUE + HOUR)
+    assert (desk.state(), desk.mails()) == ("published", {"2024-05-25": 2})
+
+
 def test_two_files_of_one_day_are_none_to_choose_from(desk: Desk) -> None:
     desk.write("2024-05-25", name="2024-05-25-one")
     desk.write("2024-05-25", ISSUE.replace("Papers", "Other papers"), name="2024-05-25-two")

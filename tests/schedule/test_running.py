@@ -115,6 +115,11 @@ def told(post: Post) -> int:
         return len(connection.execute(select(notices.c.id)).all())
 
 
+def noted(post: Post) -> set[str]:
+    with post.app.database.read() as connection:
+        return {key.removeprefix("tick:") for key in load_marks(connection, "tick:")}
+
+
 def test_a_tick_that_fails_is_told_once_a_day_and_hinders_nobody(post: Post) -> None:
     tick = Tick("plan", Role.SCHEDULER, SOON, lambda post: fail())
     now = datetime(2024, 5, 25, 6, tzinfo=UTC)
@@ -168,6 +173,26 @@ def test_every_tick_does_its_work_on_an_empty_publication(post: Post) -> None:
         assert set(load_marks(connection, "tick:")) == {f"tick:{tick.name}" for tick in TICKS}
 
 
+def test_a_run_by_cron_leaves_a_role_to_a_daemon_and_a_tick_to_another_run(post: Post) -> None:
+    folder = post.app.settings.delivery.journal
+    folder.mkdir()
+    (post.app.settings.issues.folder).mkdir()
+    with (folder / f"{post.ledger}.worker.lock").open("w") as daemon:
+        fcntl.flock(daemon, fcntl.LOCK_EX)
+        assert run_once([post], [Role.WORKER])
+    assert noted(post) == set()
+    with (
+        (folder / f"{post.ledger}.worker.lock").open("w") as role,
+        (folder / f"{post.ledger}.once.deliver.lock").open("w") as another,
+    ):
+        fcntl.flock(role, fcntl.LOCK_SH)
+        fcntl.flock(another, fcntl.LOCK_EX)
+        assert run_once([post], [Role.WORKER])
+    assert noted(post) == {tick.name for tick in TICKS if tick.role is Role.WORKER} - {"deliver"}
+    assert run_once([post], list(Role))
+    assert noted(post) == {tick.name for tick in TICKS}
+
+
 def test_names_of_ticks_are_unique() -> None:
     assert len({tick.name for tick in TICKS}) == len(TICKS)
 
@@ -197,14 +222,8 @@ def marks(post: Post) -> set[str]:
 
 
 def test_a_clock_that_was_set_wakes_everything(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
-    offsets = iter([0.0, 0.0, -86_400.0])
-    last = [0.0]
-
-    def read_offset() -> float:
-        last[0] = next(offsets, last[0])
-        return last[0]
-
-    monkeypatch.setattr(running, "_read_offset", read_offset)
+    offset = [0.0]
+    monkeypatch.setattr(running, "_read_offset", lambda: offset[0])
     monkeypatch.setattr(running, "BEAT", 0.01)
     calls: list[int] = []
     stop = threading.Event()
@@ -212,6 +231,9 @@ def test_a_clock_that_was_set_wakes_everything(post: Post, monkeypatch: pytest.M
     ran = threading.Thread(target=run_posts, args=([post], [Role.SCHEDULER], stop))
     ran.start()
     try:
+        wait_for(lambda: marks(post))
+        time.sleep(0.1)  # what is at work isn't woken
+        offset[0] = -86_400.0
         wait_for(lambda: len(calls) > 1)
     finally:
         stop.set()
