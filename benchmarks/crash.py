@@ -33,6 +33,7 @@ from benchmarks.crash_stage import ISSUE, Stage, call, command, copy_stage, envi
 from newsletter.model.delivery import DeliveryState
 from newsletter.store.database import open_database
 from newsletter.store.deliveries import list_deliveries
+from newsletter.store.editions import load_edition
 
 MOST_RUNS: Final = 5
 
@@ -137,7 +138,9 @@ async def try_point(stage: Stage, point: Point, second: float | None = None) -> 
 def judge(stage: Stage, sink: CountingSink, verdict: Verdict) -> None:
     """Hold what the server counted against what the ledger says of each reader."""
     with open_database(stage.url) as database, database.read() as connection:
-        rows = {row.address: row.state for row in list_deliveries(connection, 1, limit=stage.readers + 1)}
+        stored = load_edition(connection, ISSUE)  # not number 1, where a publish that was undone took that
+        found = list_deliveries(connection, stored.id, limit=stage.readers + 1) if stored else []
+    rows = {row.address: row.state for row in found}
     sent = {address for address, state in rows.items() if state is DeliveryState.SENT}
     unknown = {address for address, state in rows.items() if state is DeliveryState.UNKNOWN}
     got = set(sink.delivered)
