@@ -90,16 +90,16 @@ def telling_trouble(app: App, name: str) -> Iterator[None]:
 
 def tell_of_run(app: App, done: Published | RolledUp) -> None:
     """Tell the editor what became of what a run sent, unless it was asked to stop: then somebody goes on with it."""
-    if done.tally is not None and not done.tally.stopped:
-        tell_editor(app)
+    if done.stored is not None and done.tally is not None and not done.tally.stopped:
+        tell_editor(app, mended=f"sending {done.stored.edition.slug}")
 
 
-def tell_editor(app: App, trouble: tuple[str, str] | None = None) -> None:
+def tell_editor(app: App, trouble: tuple[str, str] | None = None, mended: str = "") -> None:
     """Tell the editor what became of editions (`schedule.aftermath`); what stands in the way of it is said here."""
     from newsletter.schedule import aftermath
 
     try:
-        problems = aftermath.tell_editor(app, trouble)
+        problems = aftermath.tell_editor(app, trouble, mended=mended)
     except NewsletterError as error:
         problems = [str(error)]
     for why in problems:

@@ -19,7 +19,7 @@ from newsletter.schedule.calls import Answer, Fetch, fetch_url, make_calls
 from newsletter.schedule.policy_troubles import Trouble
 from newsletter.schedule.reporting import report_halted, report_sent
 from newsletter.schedule.telling import make_teller
-from newsletter.schedule.troubles import tell_trouble
+from newsletter.schedule.troubles import end_trouble, tell_trouble
 from newsletter.store.database import read_clock
 
 WAY_OUT: Final = "`newsletter serve` tries again by itself; else run the same command again."
@@ -30,10 +30,11 @@ def tell_editor(
     trouble: tuple[str, str] | None = None,
     clock: Callable[[], datetime] = read_clock,
     fetch: Fetch = fetch_url,
+    mended: str = "",
 ) -> list[str]:
     """Tell the editor what became of what was sent; return why something of it wasn't delivered.
 
-    `trouble`: what couldn't be done, and why; it is told once a day.
+    `trouble`: what couldn't be done, and why; it is told once a day. `mended`: what went well, if it was in trouble.
     What wasn't is kept, and tried again by a service or by the next command that sends. Raises StoreError.
     """
     settings, database = app.settings, app.database
@@ -43,6 +44,9 @@ def tell_editor(
         with database.transaction() as connection:
             what, problem = trouble
             tell_trouble(connection, teller, Trouble(what, TransportError.__name__, problem), now, WAY_OUT)
+    if mended:
+        with database.transaction() as connection:
+            end_trouble(connection, mended)
     report_halted(database, teller, clock)
     report_sent(database, ZoneInfo(settings.publication.time_zone), teller, clock)
     problems: list[str] = []

@@ -168,18 +168,18 @@ def _lock(locks: contextlib.ExitStack, post: Post, role: str, *, shared: bool = 
     """
     folder = post.app.settings.delivery.journal
     path = folder / f"{post.ledger}.{role}.lock"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise NewsletterError(
-            f"{path}: can't be made: {error.strerror}. Give this user the right to write there, or name another folder "
-            "in [delivery] journal."
-        ) from None
-    try:
-        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        return False
-    locks.callback(os.close, descriptor)
+    with contextlib.ExitStack() as undone:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            undone.callback(os.close, descriptor)
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            raise NewsletterError(
+                f"{path}: can't be made and locked: {error.strerror}. Give this user the right to write there, or name "
+                "another folder in [delivery] journal, on a local disk."
+            ) from None
+        locks.push(undone.pop_all())
     return True

@@ -101,11 +101,13 @@ def test_an_issue_sent_by_hand_is_reported_to_the_editor_once_and_a_relay_that_i
     Path("config.toml").write_text(re.sub(r"port = \d+", f"port = {_free_port()}", config))
     assert "the editor hasn't been told all yet: " in folder.run("publish", "2024-05-25", code=1)
     assert folder.run("notices", "list").count("queued\teditor\teditor@acme.example") == 1
+    assert "Trouble with sending 2024-05-25" in folder.run("status")
     Path("config.toml").write_text(config.partition("[smtp]")[0] + '[alerts]\neditor = ["editor@acme.example"]\n')
     for _ in range(2):
         folder.run("publish", "2024-05-25")
         (mail,) = Path("outbox/notices").iterdir()
         assert "2024-05-25: sent to 1 of 1" in mail.read_text()
+    assert "Trouble" not in folder.run("status")
 
 
 def test_an_issue_cancelled_by_hand_is_reported(office: Office) -> None:

@@ -193,6 +193,12 @@ def test_a_run_by_cron_leaves_a_role_to_a_daemon_and_a_tick_to_another_run(post:
     assert noted(post) == {tick.name for tick in TICKS}
 
 
+def test_a_folder_in_which_nothing_can_be_locked_is_said(post: Post) -> None:
+    post.app.settings.delivery.journal.write_text("in the way")
+    with pytest.raises(NewsletterError, match="can't be made and locked: File exists"):
+        run_once([post], [Role.WORKER])
+
+
 def test_names_of_ticks_are_unique() -> None:
     assert len({tick.name for tick in TICKS}) == len(TICKS)
 
