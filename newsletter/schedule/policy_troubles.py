@@ -21,8 +21,8 @@ SHORTEST: Final = timedelta(hours=1)
 SEEN: Final = timedelta(hours=2)
 """How long trouble is shown that hasn't come again: longer than the longest rest of whoever tries again."""
 
-_VARYING: Final = re.compile(r"""\S*[\d/\\'"«»“”<>@_]\S*""")
-"""Words that may be others each time: numbers, paths, quotations, names, addresses."""
+_VARYING: Final = re.compile(r"""[\d/\\'"«»“”<>@_]""")
+"""In words that may be others each time: numbers, paths, quotations, names, addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Known:
 
 def fold_problem(problem: str) -> str:
     """Return an error's text without the words that may be others each time."""
-    return " ".join(_VARYING.sub("#", problem).split())[:200]
+    return " ".join("#" if _VARYING.search(word) else word for word in problem[:1000].split())[:200]
 
 
 def decide_known(known: Known | None, trouble: Trouble, now: datetime) -> tuple[Known, bool]:
