@@ -72,6 +72,7 @@ def test_who_publishes_by_hand_gets_the_report_by_mail_and_webhook_and_no_other_
         assert [row.kind for row in connection.execute(select(calls).order_by(calls.c.id))] == ["webhook", "heartbeat"]
 
 
+@pytest.mark.parametrize("engine_name", ["sqlite"])
 def test_a_publisher_killed_before_he_told_is_made_up_for_by_whoever_comes(desk: Desk) -> None:
     desk.write("2024-05-25")
     desk.publish_by_hand("2024-05-25")
@@ -180,6 +181,7 @@ def test_a_heartbeat_of_yesterday_is_not_taken_for_today_s(put_off: Desk) -> Non
     assert (beats(put_off), put_off.slots()["2024-05-25"].reported_at) == ([], DUE + 24 * HOUR)
 
 
+@pytest.mark.parametrize("engine_name", ["sqlite"])
 def test_a_halt_and_trouble_are_told_at_once_and_once(desk: Desk) -> None:
     desk.write("2024-05-25")
     desk.publish_by_hand("2024-05-25")
@@ -193,6 +195,7 @@ def test_a_halt_and_trouble_are_told_at_once_and_once(desk: Desk) -> None:
     assert subjects[1:] == ["[Daily] Trouble with sending 2024-05-25", "[Daily] 2024-05-25: sending has halted"]
 
 
+@pytest.mark.parametrize("engine_name", ["sqlite"])
 def test_a_webhook_that_is_away_is_said_and_kept(desk: Desk) -> None:
     desk.write("2024-05-25")
     desk.publish_by_hand("2024-05-25")
