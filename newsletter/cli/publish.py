@@ -75,7 +75,7 @@ def _report(app: App, done: Published) -> None:
     """Say what was made and where to look."""
     print_problems(done.problems, "text")
     folder = short(done.site.folder)
-    papers, sections = len(list(done.issue.entries)), len(done.issue.sections)
+    papers, sections = len(list(done.issue.entries)), sum(not each.is_empty for each in done.issue.sections)
     _line("issue", f"{done.issue.title} ({count(papers, 'entry', 'entries')} in {count(sections, 'section')})")
     _line("page", short(done.site.page(done.stored.edition.slug)))
     _line("feeds", f"{folder}/{{{','.join(feed.name for feed in done.site.feeds)}}}")

@@ -130,6 +130,11 @@ class Section:
     entries: tuple[Entry, ...] = ()
     line: int = 1
 
+    @property
+    def is_empty(self) -> bool:
+        """Return whether it has neither entries nor text of its own."""
+        return not self.entries and not self.intro
+
 
 @dataclass(frozen=True, slots=True)
 class Issue:

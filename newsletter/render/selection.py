@@ -15,7 +15,7 @@ from newsletter.model.issue import Issue, Section
 from newsletter.model.topic import topic_key
 from newsletter.model.variant import WHOLE, Rendering, Share, VariantKey, join_works
 from newsletter.render.edition import render_edition
-from newsletter.render.view import is_empty, shown_sections
+from newsletter.render.view import shown_sections
 
 
 def decide_share(issue: Issue, topics: frozenset[str], settings: Settings) -> Share:
@@ -23,9 +23,9 @@ def decide_share(issue: Issue, topics: frozenset[str], settings: Settings) -> Sh
     rules = settings.issues
     shown = shown_sections(issue.sections, rules.empty_sections)
     kept = _choose(shown, topics)
-    if not topics or len(kept) == len(shown) or all(map(is_empty, shown)):
+    if not topics or len(kept) == len(shown) or all(section.is_empty for section in shown):
         return Share(WHOLE)
-    if all(map(is_empty, kept)):
+    if all(section.is_empty for section in kept):
         return Share(reason=f"nothing in this issue for: {name_topics(topics, rules.sections)}")
     return Share(VariantKey(frozenset(topic_key(section.title) for section in kept)))
 
@@ -33,7 +33,7 @@ def decide_share(issue: Issue, topics: frozenset[str], settings: Settings) -> Sh
 def select_sections(issue: Issue, topics: frozenset[str]) -> Issue | None:
     """Return the issue with these topics' sections alone, or None when nothing stands in them."""
     kept = _choose(issue.sections, topics)
-    return None if all(map(is_empty, kept)) else replace(issue, sections=tuple(kept))
+    return None if all(section.is_empty for section in kept) else replace(issue, sections=tuple(kept))
 
 
 def render_variant(issue: Issue, key: VariantKey, settings: Settings, environment: Environment) -> Rendering:

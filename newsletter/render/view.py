@@ -238,12 +238,7 @@ def one_line(text: str) -> str:
 
 def shown_sections(sections: Iterable[Section], empty_sections: Literal["show", "omit"]) -> tuple[Section, ...]:
     """Return the sections that are shown: `omit` leaves out those with nothing in them."""
-    return tuple(section for section in sections if empty_sections == "show" or not is_empty(section))
-
-
-def is_empty(section: Section) -> bool:
-    """Return whether a section has neither entries nor text of its own."""
-    return not section.entries and not section.intro
+    return tuple(section for section in sections if empty_sections == "show" or not section.is_empty)
 
 
 def _name_sections(issue: Issue, settings: Settings, form: Form) -> tuple[str, ...]:
@@ -260,7 +255,7 @@ def _sections(issue: Issue, settings: Settings, form: Form) -> Iterable[SectionV
         entries = tuple(_entry(entry, number + at, form) for at, entry in enumerate(section.entries))
         number += len(entries)
         url = f"{page}#{section.anchor}"
-        yield SectionView(form.title(section.title), url, intro, links, entries, is_empty(section))
+        yield SectionView(form.title(section.title), url, intro, links, entries, section.is_empty)
 
 
 def _entry(entry: Entry, number: int, form: Form) -> EntryView:

@@ -3,15 +3,12 @@
 import asyncio
 import csv
 import json
-import os
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from email.message import EmailMessage
-from pathlib import Path
 
-import pytest
 from playwright.async_api import Page, async_playwright
 
 from newsletter.model.delivery import DeliveryState
@@ -20,11 +17,10 @@ from newsletter.store.deliveries import list_deliveries
 from newsletter.store.editions import load_edition
 from tests.end_to_end.conftest import Desk
 from tests.end_to_end.test_publish_to_smtp import Mail, aiosmtpd_server, free_port
+from tests.looking import ARGUMENTS, CHROMIUM, find_chromium
 from tests.press import compose_issue, papers_in, text_of
 from tests.web.live import serving
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 PATIENCE = 30
 READER = "ann@example.net"
 CONFIG = """
@@ -114,9 +110,7 @@ def reason(desk: Desk, slug: str) -> str:
 
 
 async def test_a_reader_joins_chooses_rests_leaves_and_stays_away(desk: Desk) -> None:
-    if not CHROMIUM.exists():
-        assert os.environ.get("CI") != "true", f"there is no {CHROMIUM}, and CI must look"
-        pytest.skip(f"there is no {CHROMIUM} to read with")
+    find_chromium()
     (desk.folder / "issues" / "2024-05-25.md").unlink()
     for day, papers in ISSUES.items():
         desk.write(f"issues/{day}.md", compose_issue(day, papers))

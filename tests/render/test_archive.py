@@ -182,7 +182,8 @@ def test_every_contents_link_leads_to_a_place_on_the_page() -> None:
     page = tree(PAGES["issue"])
     ids = {element.get("id") for element in page.iter()}
     inner = {str(address)[1:] for address in hrefs(PAGES["issue"]) if str(address).startswith("#")}
-    assert {"research", "quiet", "arxiv-2405.16325", "note", "content"} <= inner <= ids | {"intro"}
+    assert {"research", "arxiv-2405.16325", "note", "content"} <= inner <= ids | {"intro"}
+    assert "quiet" not in inner
 
 
 def test_an_issue_links_to_its_neighbours() -> None:
@@ -200,6 +201,11 @@ def test_maths_is_mathml_on_pages_and_characters_in_titles() -> None:
 
 def test_an_empty_section_is_shown_or_left_out_as_the_config_says() -> None:
     assert "Nothing today." in PAGES["issue"]
+    assert 'count">0<' not in PAGES["issue"]
+    told = replace(ISSUE, sections=(Section("Words", "words", Markdown("Only words.")),))
+    assert "Only words." in render_feed_content(
+        told, frame(issues=Issues(empty_sections="omit")).settings, FRAME.environment
+    )
     quiet = frame(issues=Issues(empty_sections="omit"))
     page = render_issue(quiet, ISSUE, card_of(), None, None)
     assert "Quiet" not in page

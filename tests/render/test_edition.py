@@ -174,6 +174,9 @@ def test_links_in_text_are_numbered_through_the_whole_mail(
 def test_an_empty_section_says_so(issue: Issue, environment: Environment) -> None:
     edition = render_edition(issue, Settings(issues=Issues(empty_text="Quiet today.")), environment)
     assert edition.html.count("Quiet today.") == edition.text.count("Quiet today.") == 1
+    contents = edition.text.partition("In this issue\n")[2].partition("\n\n")[0]
+    assert contents.split("\n") == ["  - First things (2)", "  - Last things (1)"]
+    assert edition.html.count("Nothing here</a>") == 0
 
 
 def test_an_empty_section_can_be_left_out(issue: Issue, environment: Environment) -> None:

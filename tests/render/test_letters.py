@@ -13,7 +13,8 @@ from newsletter.errors import NewsletterError
 from newsletter.model.notice import Letter, LetterKind
 from newsletter.render.environment import load_environment
 from newsletter.render.letters import make_letter_writer
-from tests.render.test_mail_in_chromium import CONTRASTS, find_chromium, shown
+from tests.looking import CONTRASTS, find_chromium
+from tests.render.test_mail_in_chromium import shown
 
 TOKEN, LEAVE = "t" * 32, "l" * 32
 CONFIRMS = (LetterKind.CONFIRM_JOIN, LetterKind.CONFIRM_MOVE)

@@ -1,11 +1,9 @@
 """The mail in a real browser: on the smallest screen, in the dark, and with its head cut off."""
 
-import os
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -15,9 +13,7 @@ from playwright.async_api import Page, async_playwright
 from newsletter.config import Settings
 from newsletter.model.issue import Entry, Field, Issue, Markdown, Section
 from newsletter.render.edition import render_edition
-
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+from tests.looking import ARGUMENTS, CHROMIUM, CONTRASTS, find_chromium
 
 WIDE = f"""{"Donaudampfschifffahrtsgesellschaftskapitän" * 3} https://example.org/{"long/" * 40}
 
@@ -25,44 +21,26 @@ WIDE = f"""{"Donaudampfschifffahrtsgesellschaftskapitän" * 3} https://example.o
 |{"--|" * 9}
 | {" | ".join("a remark" for at in range(9))} |
 
+| Model | Accuracy | Parameters | Training data |
+|---|--:|--:|---|
+| Llama-3-70B-Instruct | 81.2 % | 70,000,000,000 | Mostly English web pages |
+
 ```
 {"unbroken" * 30}
 ```
 """
 
-CONTRASTS = """() => {
-  const parse = text => text.match(/[\\d.]+/g).map(Number);
-  const luminance = colour => {
-    const linear = part => part <= .04045 ? part / 12.92 : ((part + .055) / 1.055) ** 2.4;
-    const [r, g, b] = colour.slice(0, 3).map(part => linear(part / 255));
-    return .2126 * r + .7152 * g + .0722 * b;
-  };
-  const ground = element => {
-    for (let at = element; at; at = at.parentElement) {
-      const colour = parse(getComputedStyle(at).backgroundColor);
-      if (colour.length === 3 || colour[3] > 0) return colour;
-    }
-    return [255, 255, 255];
-  };
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  const ratios = [];
-  while (walker.nextNode()) {
-    const element = walker.currentNode.parentElement;
-    if (!walker.currentNode.data.trim() || !element.offsetParent || element.className === "bar") continue;
-    const pair = [luminance(parse(getComputedStyle(element).color)), luminance(ground(element))].sort((a, b) => b - a);
-    ratios.push([(pair[0] + .05) / (pair[1] + .05), walker.currentNode.data]);
-  }
-  return ratios;
-}"""
 
-
-def find_chromium() -> None:
-    """Skip where there is no browser, but never under CI."""
-    if not CHROMIUM.exists():
-        reason = f"there is no {CHROMIUM} to look at the mail with"
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{reason}, and CI must look")
-        pytest.skip(reason)
+FOUR_COLUMNS = """() => [...document.querySelectorAll('.scroll')].filter(
+  box => box.querySelectorAll('th').length === 4
+).map(box => ({
+  fits: box.scrollWidth <= box.clientWidth,
+  numbers: [...box.querySelectorAll('td[align=right]')].map(cell => {
+    const range = document.createRange();
+    range.selectNodeContents(cell);
+    return range.getClientRects().length;
+  }),
+}))"""
 
 
 @pytest.fixture
@@ -91,6 +69,10 @@ async def shown(html: str, width: int, scheme: Literal["light", "dark"] = "light
 async def test_nothing_is_wider_than_the_screen(html: str, width: int) -> None:
     async with shown(html, width) as page:
         assert await page.evaluate("document.documentElement.scrollWidth") == width
+        # Four columns are read without scrolling, and no number is torn apart.
+        four = await page.evaluate(FOUR_COLUMNS)
+        assert [one["fits"] for one in four] == [True, True]
+        assert {height for one in four for height in one["numbers"]} == {1}
 
 
 async def test_nothing_is_wider_than_the_smallest_screen_without_media_queries(html: str) -> None:

@@ -50,9 +50,10 @@ def test_a_rollup_looks_as_it_did(
 
 
 def test_titles_alone_look_as_they_did(
-    rollup: Rollup, settings: Settings, environment: Environment, golden: Callable[[str, str], None]
+    issue: Issue, settings: Settings, environment: Environment, golden: Callable[[str, str], None]
 ) -> None:
-    tight = settings.model_copy(update={"issues": Issues(html_error_kb=9, html_warn_kb=8)})
+    tight = settings.model_copy(update={"issues": Issues(html_error_kb=10, html_warn_kb=8)})
+    rollup = compile_rollup(WEEK, [later(issue, at) for at in range(5)], ())
     rendering = render_rollup(rollup, VariantKey(frozenset({"a"})), tight, environment)
     assert len(rendering.works) < len(rollup.items)
     golden("rollup_brief.html", rendering.edition.html)

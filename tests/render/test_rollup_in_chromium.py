@@ -14,7 +14,8 @@ from newsletter.model.rollup import Rollup
 from newsletter.model.variant import VariantKey
 from newsletter.render.digest import compile_rollup
 from newsletter.render.rollup import render_rollup
-from tests.render.test_mail_in_chromium import CONTRASTS, find_chromium, shown
+from tests.looking import CONTRASTS, find_chromium
+from tests.render.test_mail_in_chromium import shown
 from tests.render.test_rollup import WEEK, later
 
 CHOSEN = VariantKey(frozenset({"first-things", "last-things"}))

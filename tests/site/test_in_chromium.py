@@ -1,6 +1,5 @@
 """The site's pages in a real browser: on the smallest screen and a large one, in the light and in the dark."""
 
-import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
@@ -10,11 +9,11 @@ from typing import Any, Literal
 import pytest
 from playwright.async_api import Page, async_playwright
 
+from tests.looking import ARGUMENTS, CHROMIUM, CONTRASTS, find_chromium
+
 Ledger = Any
 """The Ledger in conftest.py; a test file can't import it, so it has no name here."""
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 EXAMPLE = Path(__file__).parents[2] / "issues" / "2024-05-25.md"
 SECTION = "core-research-improving-llms"
 PAGES = {
@@ -30,40 +29,11 @@ PAGES = {
 PAPERS: dict[Literal["light", "dark"], str] = {"light": "rgb(255, 254, 251)", "dark": "rgb(27, 26, 24)"}
 WIDE = "https://a-rather-long-name.of-a-newsletter.with-many-subdomains.example/and/a/path/of/its/own"
 
-CONTRASTS = """() => {
-  const parse = text => text.match(/[\\d.]+/g).map(Number);
-  const luminance = colour => {
-    const linear = part => part <= .04045 ? part / 12.92 : ((part + .055) / 1.055) ** 2.4;
-    const [r, g, b] = colour.slice(0, 3).map(part => linear(part / 255));
-    return .2126 * r + .7152 * g + .0722 * b;
-  };
-  const ground = element => {
-    for (let at = element; at; at = at.parentElement) {
-      const colour = parse(getComputedStyle(at).backgroundColor);
-      if (colour.length === 3 || colour[3] > 0) return colour;
-    }
-    return [255, 255, 255];
-  };
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  const ratios = [];
-  while (walker.nextNode()) {
-    const element = walker.currentNode.parentElement;
-    if (!walker.currentNode.data.trim() || !element.offsetParent) continue;
-    const pair = [luminance(parse(getComputedStyle(element).color)), luminance(ground(element))].sort((a, b) => b - a);
-    ratios.push([(pair[0] + .05) / (pair[1] + .05), walker.currentNode.data]);
-  }
-  return ratios;
-}"""
-
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, make_ledger: Callable[[Path], Ledger]) -> Path:
     """The example issue, three times over, on a site with a long address."""
-    if not CHROMIUM.exists():
-        reason = f"there is no {CHROMIUM} to look at the site with"
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{reason}, and CI must look")
-        pytest.skip(reason)
+    find_chromium()
     ledger = make_ledger(tmp_path_factory.mktemp("looked-at") / "public")
     publication = ledger.settings.publication.model_copy(update={"url": WIDE})
     short = ledger.settings.site.model_copy(update={"section_papers": 5})

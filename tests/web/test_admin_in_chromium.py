@@ -1,6 +1,5 @@
 """The admin pages in a real browser: with and without a script, narrow and wide, light and dark, and to axe's rules."""
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -11,9 +10,10 @@ from playwright.async_api import Page, async_playwright, expect
 
 from newsletter.store.controls import accept_unknown, halt_edition, list_unknown, load_control, pause_edition
 from newsletter.store.database import Database, open_database
+from tests.looking import ARGUMENTS, CHROMIUM, find_chromium
 from tests.web.live import Server, served
 from tests.web.scenery import PASSWORD, furnish
-from tests.web.test_in_chromium import ARGUMENTS, AXE, CHROMIUM, RUN_AXE
+from tests.web.test_in_chromium import AXE, RUN_AXE
 
 UNDER_WAY = 2
 ISSUE = "---\ntitle: Tomorrow\ndate: 2024-05-26\n---\n\n## News\n\n### [](https://example.org/)\n\n**Why?** Because.\n"
@@ -21,11 +21,7 @@ ISSUE = "---\ntitle: Tomorrow\ndate: 2024-05-26\n---\n\n## News\n\n### [](https:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    if not CHROMIUM.exists():
-        reason = f"there is no {CHROMIUM} to look at the pages with"
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{reason}, and CI must look")
-        pytest.skip(reason)
+    find_chromium()
     folder = tmp_path_factory.mktemp("admin")
     with open_database(f"sqlite:///{folder / 'newsletter.db'}") as database:
         furnish(database, datetime.now(UTC))

@@ -1,13 +1,11 @@
 """Every page in a real browser: no script, narrow and wide, light and dark, by keyboard alone, and to axe's rules."""
 
 import itertools
-import os
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from importlib.resources import files
-from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -20,10 +18,9 @@ from newsletter.secret import load_secret
 from newsletter.store.database import open_database
 from newsletter.store.requests import write_request
 from newsletter.store.subscribers import add_subscriber, load_subscriber
+from tests.looking import ARGUMENTS, CHROMIUM, find_chromium
 from tests.web.live import Server, publish_example, served
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 ABROAD = ["--disable-features=LocalNetworkAccessChecks"]
 """A site out there may not frame one on this machine, as far as the browser goes; that isn't what is tried."""
 
@@ -42,11 +39,7 @@ RUN_AXE = """async () => {
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    if not CHROMIUM.exists():
-        reason = f"there is no {CHROMIUM} to look at the pages with"
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{reason}, and CI must look")
-        pytest.skip(reason)
+    find_chromium()
     folder = tmp_path_factory.mktemp("chromium")
     web = f'access_log = false\nembed_on = ["http://friend.example"]\n{ISSUES}[joining]\nmin_seconds = 0.0\n'
     publish_example(folder, web)
