@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 
 from newsletter import config
 from newsletter.bounces.digest import digest_mail
+from newsletter.bounces.forwarding import forward_reply
 from newsletter.bounces.letters import Letters
 from newsletter.bounces.policy import Judgement, judge_finding, judge_report
 from newsletter.errors import StoreError
@@ -377,11 +378,9 @@ def _keep_out(connection: Connection, address: str, way: Way, now: datetime) -> 
 
 def _forward(connection: Connection, desk: Desk, raw: bytes, report: Report, number: int, now: datetime) -> Taken:
     """Hand a person's reply to the editor, who can answer it."""
-    letter = desk.letters.forward(raw, report, now)
-    if letter is None or not write_notice(connection, letter, now):
-        return Taken(report)
-    store.keep_report(connection, number, "forwarded")
-    return Taken(report, forwarded=True)
+    room = KEPT_MOST - store.count_kept(connection)
+    state = forward_reply(connection, desk.letters, raw, report, number, now, room)
+    return Taken(report, forwarded=state == "forwarded", kept=state == "kept")
 
 
 def _load_pasts(

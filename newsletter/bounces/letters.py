@@ -55,6 +55,19 @@ class Letters:
             headers={"Reply-To": sender} if sender else {},
         )
 
+    def tell_limit(self, most: int, now: datetime) -> NewNotice:
+        """Tell the editor, once a day, that no more of what people write is forwarded for now."""
+        return NewNotice(
+            kind="reply",
+            key=f"forwarding-limit-{now:%Y-%m-%d}",
+            address=self.editor,
+            subject="More mail than is forwarded in a day",
+            text=f"{most} mails that people wrote were forwarded to you within 24 hours. What comes beyond is kept:\n"
+            "`newsletter bounces list --kept` lists it, and `newsletter bounces show --kept NUMBER` shows one.\n",
+            language=self.language,
+            expires_at=now + _WORTH,
+        )
+
     def _write(
         self,
         kind: LetterKind,

@@ -216,6 +216,12 @@ def count_kept(connection: Connection) -> int:
     return int(connection.execute(select(func.count()).where(reports.c.state == "kept")).scalar_one())
 
 
+def count_forwarded(connection: Connection, since: datetime) -> int:
+    """Return how many mails were forwarded that came since a time."""
+    recent = and_(reports.c.state == "forwarded", reports.c.arrived_at > since)
+    return int(connection.execute(select(func.count()).where(recent)).scalar_one())
+
+
 def list_missed(connection: Connection, subscriber_id: int, limit: int = 20) -> list[tuple[str, str]]:
     """Return title and page of the newest issues that came back from a reader, oldest first."""
     back = and_(bounces.c.edition_id == editions.c.id, bounces.c.subscriber_id == subscriber_id)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from newsletter.bounces import forwarding
 from newsletter.bounces.intake import KEPT_MOST, Incoming, take_events, take_mails, take_refusals
 from newsletter.bounces.policy import PROBE_EDITION, WARNING_EDITION
 from newsletter.bounces.providers.reading import complaint, failure
@@ -161,6 +162,23 @@ def test_a_mail_that_asks_to_leave_is_heeded(office: Office) -> None:
     assert office.reader().state is SubscriberState.LEFT
     with office.database.read() as connection:
         assert [line.event for line in list_consents(connection, 1)][-1] is ConsentEvent.LEFT
+
+
+def test_beyond_a_day_s_limit_people_s_mail_is_kept_and_the_editor_told_once(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forwarding, "FORWARDED_MOST", 2)
+    raws = [f"From: a{n}@example.net\r\nSubject: Hello\r\n\r\nWords {n}.\r\n".encode() for n in range(5)]
+    taken = [one for raw in raws[:4] for one in take_mails(office.desk, [Incoming(raw, Way.PIPE)])]
+    assert [(one.forwarded, one.kept) for one in taken] == [(True, False), (True, False), (False, True), (False, True)]
+    assert office.notices() == [("reply", "editor@example.org")] * 3
+    with office.database.read() as connection:
+        assert [one.raw for one in list_reports(connection, kept=True)] == [raws[3], raws[2]]
+        subjects = connection.exec_driver_sql("SELECT subject FROM notices ORDER BY id").scalars().all()
+    assert subjects == ["Fwd: Hello", "Fwd: Hello", "More mail than is forwarded in a day"]
+    office.now += timedelta(days=1, seconds=1)
+    (later,) = take_mails(office.desk, [Incoming(raws[4], Way.PIPE)])
+    assert later.forwarded
 
 
 def test_a_person_s_reply_goes_to_the_editor_and_is_not_answered(office: Office) -> None:
