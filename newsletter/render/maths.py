@@ -59,6 +59,9 @@ _ESCAPED = {r"\,": " ", r"\;": " ", r"\:": " ", r"\!": "", r"\|": "‖", r"\quad
 _PLAIN = {"-": "−", "'": "′", "~": " ", "*": "∗"}
 _RAISED = {"*": "*", "∗": "*", "⋆": "*", "′": "′", "†": "†", "⊤": "ᵀ", "T": "ᵀ"}
 
+_NO_SCRIPT = frozenset("^_{}\\˂˃˱˲")
+"""What shows that there is no small form: TeX that is left, and arrowheads that few fonts have, for < and >."""
+
 _MATHML_TAGS = _words(
     "math mrow mi mn mo ms mtext mspace msup msub msubsup mfrac msqrt mroot mover munder munderover mtable mtr mtd "
     "mpadded mphantom mstyle menclose"
@@ -215,7 +218,7 @@ def _script(mark: str, shown: str) -> str:
         return _RAISED[shown]
     small = str(unicodeit.replace(f"{mark}{{{shown}}}" if len(shown) > 1 else f"{mark}{shown}"))
     bare = f"{mark}{shown}" if len(shown) <= 1 else f"{mark}({shown})"  # e^iπ would read as (e^i)π
-    return bare if set(small) & set("^_{}\\") else small
+    return bare if set(small) & _NO_SCRIPT else small
 
 
 @lru_cache(maxsize=4096)

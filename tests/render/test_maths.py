@@ -35,6 +35,7 @@ def test_no_tex_raises(tex: str) -> None:
         (r"\frac{a+b}{2}", "(a+b)/2"),
         (r"\sqrt{d_k}", "√dₖ"),
         (r"W_{q}", "W_q"),
+        (r"x_{<i}", "x_(<i)"),
         (r"a_{\text{max}}", "aₘₐₓ"),
         (r"2^{-k/2}", "2^(−k/2)"),
         (r"X^\top", "Xᵀ"),
