@@ -15,7 +15,7 @@ from newsletter.model.control import ControlState
 from newsletter.model.delivery import Audit
 from newsletter.publishing import Published
 from newsletter.rollups import RolledUp
-from newsletter.store.dispatch import next_attempt_at
+from newsletter.store.dispatch import count_paced, next_attempt_at
 
 
 def describe_sending(app: App, slug: str, done: Published | RolledUp, again: str) -> str:
@@ -36,7 +36,7 @@ def describe_sending(app: App, slug: str, done: Published | RolledUp, again: str
     elif audit.queued:
         text += f"; {audit.queued:,} are in the hands of another sender"
     if audit.deferred:
-        text += f"; {audit.deferred:,} put off by their servers, {_describe_next_try(app, done, again)}"
+        text += f"; {_describe_deferred(app, done, audit)}, {_describe_next_try(app, done, again)}"
     if audit.failed:
         text += f"; {audit.failed:,} refused, newsletter status {slug} says why"
     return text
@@ -55,6 +55,21 @@ def find_next_try(app: App, done: Published | RolledUp) -> datetime | None:
         return None
     with app.database.read() as connection:
         return next_attempt_at(connection, done.stored.id)
+
+
+def _describe_deferred(app: App, done: Published | RolledUp, audit: Audit) -> str:
+    paced = 0
+    if done.stored is not None:
+        with app.database.read() as connection:
+            paced = count_paced(connection, done.stored.id)
+    return describe_waiting(audit.deferred - min(paced, audit.deferred), paced)
+
+
+def describe_waiting(put_off: int, paced: int) -> str:
+    """Say how many wait for their servers, and how many only for their turn."""
+    by_servers = f"{put_off:,} put off by their servers" if put_off else ""
+    for_turn = f"{paced:,} waiting for {'his' if paced == 1 else 'their'} domain's turn" if paced else ""
+    return " and ".join(filter(None, (by_servers, for_turn)))
 
 
 def _describe_next_try(app: App, done: Published | RolledUp, again: str) -> str:

@@ -31,6 +31,7 @@ from newsletter.store.deliveries import (
     renew_leases,
     settle_deliveries,
 )
+from newsletter.store.dispatch import has_readers_served
 from newsletter.store.fences import advance_ledger
 from newsletter.store.paces import save_paces
 
@@ -207,6 +208,14 @@ class Books:
         self._begun = self._begun or want > 0
         turn = Turn(claimed, page.settlements, departed, control, through=want > 0 and not claimed, paces=paces)
         return turn, {settlement.delivery_id for settlement in lost}
+
+    async def was_taken(self) -> bool:
+        """Return whether a relay has taken the edition's mail to anybody, in whatever run."""
+        return await asyncio.to_thread(self._was_taken)
+
+    def _was_taken(self) -> bool:
+        with self.ledger.database.read() as connection:
+            return has_readers_served(connection, self.ledger.edition_id)
 
     async def halt(self, reason: str) -> Control:
         """Halt the edition, and return how it stands then."""

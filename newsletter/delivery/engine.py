@@ -18,6 +18,7 @@ from typing import Final
 from newsletter.delivery.books import Books
 from newsletter.delivery.composers import Composers, Made
 from newsletter.delivery.desk import PHASES, Desk, Tally
+from newsletter.delivery.domains import parse_domain
 from newsletter.delivery.exchange import Prepared, Result
 from newsletter.delivery.gate import Gate, Return
 from newsletter.delivery.lanes import Lane, Mail
@@ -29,6 +30,9 @@ from newsletter.model.delivery import Accepted, Deferred, Delivery, DeliveryStat
 
 BOOKS_INTERVAL: Final = 0.25
 """Seconds between two pages of the books at the most, so that `status` is never far behind."""
+
+LEAST_SUSPECTS: Final = 3
+"""Readers who must be barred before anybody is accepted, so that it is about us; more where there are more lanes."""
 
 LANE_REST: Final = 30.0
 """Seconds before a lane that the relay turned away, while it served others, asks again."""
@@ -56,6 +60,7 @@ class Engine:
         self._lanes: set[Lane] = set()
         self._changing: set[asyncio.Task[None]] = set()  # drivers between two connections: nothing is on their wire
         self._accepted = False
+        self._taken = False  # somebody has the edition from an earlier run
         self._suspects: list[tuple[Mail, Fault]] = []
         self._retried: set[int] = set()
         self._error: Exception | None = None
@@ -83,6 +88,7 @@ class Engine:
         try:
             await self._turn_page()
             if self._books.held:
+                self._taken = await self._books.was_taken()
                 lanes = [asyncio.create_task(self._drive()) for _ in range(self._desk.transport.width)]
                 await self._keep_books(lanes)
         except Exception as error:
@@ -246,17 +252,24 @@ class Engine:
             return
         self._note(mail.key, fault.phase, fault.reply)  # killed now, it must not look as if it might have arrived
         self._suspects.append((mail, fault))
-        if not about_one or len(self._suspects) >= self._desk.transport.width:
+        if not about_one:
             self._fail(fault)
+        elif len(self._suspects) >= max(LEAST_SUSPECTS, self._desk.transport.width):
+            one_domain = len({parse_domain(barred.key.address) for barred, _ in self._suspects}) == 1
+            self._judge_suspects(about_us=not (one_domain and self._taken))
 
     def _judge_last_suspects(self) -> None:
         """Decide when nobody is left who could show whom refusals are about.
 
-        Readers that a relay has dealt with before are put off once more, until patience ends: else one of them would
-        end every run. Without such, it is taken to be about us.
+        It is taken to be about us, but for readers that a relay has dealt with before, or whose edition others have:
+        else one of them would end every run.
         """
-        if not all(was_tried(mail.key) for mail, _ in self._suspects):
-            self._fail(next(fault for mail, fault in self._suspects if not was_tried(mail.key)))
+        self._judge_suspects(about_us=not self._taken and not all(was_tried(mail.key) for mail, _ in self._suspects))
+
+    def _judge_suspects(self, *, about_us: bool) -> None:
+        """End the run, or put the suspects off until patience ends."""
+        if about_us:
+            self._fail(next(fault for mail, fault in self._suspects if self._taken or not was_tried(mail.key)))
             return
         for mail, fault in self._suspects:
             self._settle(mail.key, fault.phase, Deferred(fault.reply))

@@ -15,7 +15,6 @@ What a reply to a command means:
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -116,22 +115,6 @@ def _judge_refusal(reply: Reply, phase: Phase) -> Verdict:
     if (phase is Phase.RCPT and reply.code == 552) or reply.enhanced == _MAILBOX_FULL:
         return Deferred(reply)
     return Refused(reply)
-
-
-def decide_batch(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Judge verdicts of mails that were sent at the same moment.
-
-    Where the relay took a mail from us and refused another for policy, the refusal is about that other one: one
-    reader whose server bars us must not hold up everybody.
-    """
-    if not any(isinstance(verdict, Accepted) for verdict in verdicts):
-        return list(verdicts)
-    return [_blame(verdict) for verdict in verdicts]
-
-
-def _blame(verdict: Verdict) -> Verdict:
-    about_one = isinstance(verdict, Fault) and verdict.phase in (Phase.RCPT, Phase.DATA, Phase.DOT)
-    return Refused(verdict.reply) if isinstance(verdict, Fault) and about_one else verdict
 
 
 def decide_settlement(

@@ -65,6 +65,12 @@ def list_halted_editions(connection: Connection) -> list[int]:
     return list(connection.execute(select(editions.c.id).where(editions.c.control == "halted")).scalars())
 
 
+def has_readers_served(connection: Connection, edition_id: int) -> bool:
+    """Return whether a relay took an edition's mail to anybody."""
+    sent = select(1).where(deliveries.c.edition_id == edition_id, _is("sent")).limit(1)
+    return connection.execute(sent).one_or_none() is not None
+
+
 def list_unknown_editions(connection: Connection) -> list[tuple[str, int]]:
     """Return the slug of each edition with readers who may or may not have it, and how many, newest first."""
     statement = (

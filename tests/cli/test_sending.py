@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 
-from newsletter.cli.sending import format_moment
+from newsletter.cli.sending import describe_waiting, format_moment
 from newsletter.model.subscriber import NewSubscriber
 from newsletter.store.dispatch import next_attempt_at
 from newsletter.store.subscribers import add_subscribers
@@ -86,6 +86,12 @@ def test_who_is_put_off_is_told_with_the_next_try_and_who_else_is_cancelled_with
     assert "nobody was mailed: 2024-05-25 was cancelled for good at " in said
     assert "wrong list. 1 reader won't get it. To reach them, publish what you have to say as another issue" in said
     assert "127.0.0.1" not in said
+
+
+def test_who_only_waits_for_his_turn_is_not_said_to_be_put_off_by_his_server() -> None:
+    assert describe_waiting(2, 0) == "2 put off by their servers"
+    assert describe_waiting(2, 1) == "2 put off by their servers and 1 waiting for his domain's turn"
+    assert describe_waiting(0, 1200) == "1,200 waiting for their domain's turn"
 
 
 def test_a_time_to_come_is_told_by_the_minute_that_has_it() -> None:

@@ -308,6 +308,18 @@ async def test_one_who_is_barred_when_nobody_else_is_left_ends_no_later_run(run:
     assert run.now >= NOW + timedelta(hours=Rules().patience_hours)
 
 
+async def test_over_one_connection_a_barred_reader_holds_up_nobody_behind_him(run: Run) -> None:
+    assert await run.deliver(FakeTransport({1: BARRED}, width=1)) == Tally(sent=9, failed=1)
+
+
+async def test_one_who_is_barred_alone_is_put_off_when_others_have_the_edition_already(run: Run) -> None:
+    stop, run.ahead = asyncio.Event(), 2
+    await run.deliver(FakeTransport(width=1), stop, progress=lambda tally: stop.set() if tally.sent else None)
+    left = run.rows(DeliveryState.QUEUED)
+    assert 3 <= len(left) <= 9
+    assert await run.deliver(FakeTransport(dict.fromkeys(left, BARRED), width=1)) == Tally(deferred=len(left))
+
+
 async def test_killed_while_it_suspects_one_the_refusal_is_known(run: Run, tmp_path: Path) -> None:
     """Refused is refused: it must not come back as unknown. The others had no answer yet."""
     refused_at_the_dot = Result(Phase.DOT, Reply(554, "5.7.1", "spam"))

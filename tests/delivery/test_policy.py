@@ -11,7 +11,6 @@ from newsletter.config import Delivery as Rules
 from newsletter.delivery.policy import (
     Fault,
     Phase,
-    decide_batch,
     decide_outcome,
     decide_settlement,
     describe_fault,
@@ -167,14 +166,6 @@ def test_no_reply_is_without_a_verdict_and_nothing_before_the_dot_is_accepted_or
     if phase is not Phase.DOT:
         assert isinstance(verdict, Deferred | Refused | Fault)
     assert not isinstance(verdict, Refused) or verdict.reply.code >= 500
-
-
-def test_a_policy_refusal_is_the_reader_s_own_where_another_mail_was_taken() -> None:
-    barred = Fault(Reply(550, "5.7.1", "barred"), Phase.RCPT)
-    assert decide_batch([barred, OK]) == [Refused(barred.reply), OK]
-    assert decide_batch([barred, barred]) == [barred, barred]
-    shut_out = Fault(Reply(535, "5.7.8", "wrong"), Phase.AUTH)
-    assert decide_batch([shut_out, OK]) == [shut_out, OK]
 
 
 @pytest.mark.parametrize(
