@@ -11,12 +11,13 @@ from pathlib import Path
 
 from newsletter.app import App
 from newsletter.committing import Witness, commit_edition, correct_issue, freeze_issue, make_menu, no_witness
+from newsletter.config import Settings
 from newsletter.delivery.desk import Tally
 from newsletter.delivery.lanes import Transport
 from newsletter.delivery.meter import Meters
 from newsletter.delivery.publish import make_meters, open_transport, send_edition, send_test
 from newsletter.errors import IssueError, NewsletterError
-from newsletter.issues.check import EarlierWork, check_edition, check_issue
+from newsletter.issues.check import EarlierWork, Pages, check_edition, check_issue
 from newsletter.issues.folder import (
     earlier_works,
     find_issue_file,
@@ -227,10 +228,15 @@ def _load_draft(app: App, path: Path, earlier: Mapping[str, EarlierWork] | None)
     if parsed.issue is None:
         return Draft(path, None, None, parsed.problems)
     works = earlier_works(rules.folder, parsed.issue.date) if earlier is None else earlier
-    problems = [*parsed.problems, *check_issue(parsed.issue, rules, works)]
+    problems = [*parsed.problems, *check_issue(parsed.issue, rules, works, _pages(app.settings))]
     edition = render_edition(parsed.issue, app.settings, app.environment)
     problems += [*check_edition(parsed.issue, edition, rules), *_check_wire(parsed.issue, edition)]
     return Draft(path, parsed.issue, edition, tuple(sorted(set(problems))))
+
+
+def _pages(settings: Settings) -> Pages | None:
+    """Return what the site's pages may show; None where another server than ours shows them."""
+    return Pages(settings.publication.url, settings.web.image_hosts) if settings.web.enabled else None
 
 
 def _check_wire(issue: Issue, edition: Edition) -> list[Problem]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 
 from newsletter.config import Issues
+from newsletter.issues.check_images import Pages, check_run_images
 from newsletter.issues.check_links import check_entry_links, check_heading_links, check_run_links
 from newsletter.issues.check_maths import check_run_maths, check_title_maths
 from newsletter.issues.check_tables import check_run_tables
@@ -20,17 +21,21 @@ from newsletter.model.edition import Edition
 from newsletter.model.issue import Issue
 from newsletter.model.problem import Problem
 
-__all__ = ["EarlierWork", "check_edition", "check_issue"]
+__all__ = ["EarlierWork", "Pages", "check_edition", "check_issue"]
 
 KILOBYTE = 1000
 """Bytes; the limits leave room below the 102 KB at which Gmail cuts, whichever kilobyte it means."""
 
 
-def check_issue(issue: Issue, rules: Issues, earlier: Mapping[str, EarlierWork]) -> tuple[Problem, ...]:
+def check_issue(
+    issue: Issue, rules: Issues, earlier: Mapping[str, EarlierWork], pages: Pages | None = None
+) -> tuple[Problem, ...]:
     """Return every problem of an issue in the file's order.
 
     `earlier` maps an identifier's key, and `title:` with a normalised title, to where an earlier issue had the work.
+    `pages` is None where it isn't known what the site's pages may show.
     """
+    noted = set[str]()
     findings, file = Findings(issue.path), File(issue.source)
     _check_date(issue, file, findings)
     _check_subject(issue, rules, findings)
@@ -50,6 +55,8 @@ def check_issue(issue: Issue, rules: Issues, earlier: Mapping[str, EarlierWork])
         check_run_text(run, findings)
         check_run_maths(run, findings)
         check_run_tables(run, findings)
+        if pages:
+            check_run_images(run, pages, noted, findings)
     return findings.problems
 
 

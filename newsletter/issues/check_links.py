@@ -1,7 +1,7 @@
 """Checks every link and image of an issue: headings, code links, Markdown bodies and raw HTML."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
 
 from newsletter.issues.addresses import check_address
@@ -44,6 +44,19 @@ def check_run_links(run: Run, findings: Findings) -> None:
             elif child.type == "html_inline":
                 _check_html(child.content, run, inline, child.meta["at"][0], findings)
         _check_leftovers(run, inline, findings)
+
+
+def list_images(run: Run) -> Iterator[tuple[str, Place]]:
+    """Yield the address of each image of a run, and where it stands."""
+    for token in run.tokens:
+        if token.type == "html_block":
+            yield from _list_html_images(token.content, run, token, 0)
+    for inline in run.inlines:
+        for child in inline.children or []:
+            if child.type == "image":
+                yield str(child.attrs.get("src", "")), _place(run, inline, child)
+            elif child.type == "html_inline":
+                yield from _list_html_images(child.content, run, inline, child.meta["at"][0])
 
 
 def check_heading_links(run: Run, findings: Findings) -> None:
@@ -166,17 +179,29 @@ def html_offset(html: str, line: int, column: int) -> int:
 
 def _check_html(html: str, run: Run, token: Token, start: int, findings: Findings) -> None:
     """Check raw HTML that stands at `start` in a token's content."""
-    reader = _Addresses()
-    try:
-        reader.feed(html)
-        reader.close()
-    except AssertionError:
-        return  # a declaration html.parser gives up on; sanitising drops it and says so
-    for tag, values, position in reader.found:
-        place = run.place(token, start + html_offset(html, *position))
+    for tag, values, place in _read_html(html, run, token, start):
         if tag == "a" and "href" in values:
             _note(values["href"], place, findings)
         elif tag == "img":
             _note(values.get("src", ""), place, findings, image=True)
             if "alt" not in values:
                 findings.error(place, "missing-alt", _NO_ALT, 'Add alt="…"; alt="" if it is only decoration.')
+
+
+def _list_html_images(html: str, run: Run, token: Token, start: int) -> Iterator[tuple[str, Place]]:
+    return (
+        (values.get("src", ""), place) for tag, values, place in _read_html(html, run, token, start) if tag == "img"
+    )
+
+
+def _read_html(html: str, run: Run, token: Token, start: int) -> list[tuple[str, dict[str, str], Place]]:
+    """Return links and images of raw HTML that stands at `start` in a token's content, and their places."""
+    reader = _Addresses()
+    try:
+        reader.feed(html)
+        reader.close()
+    except AssertionError:
+        return []  # a declaration html.parser gives up on; sanitising drops it and says so
+    return [
+        (tag, values, run.place(token, start + html_offset(html, *position))) for tag, values, position in reader.found
+    ]

@@ -29,3 +29,16 @@ def test_a_file_that_was_only_started_is_no_earlier_work(capsys: pytest.CaptureF
     printed = capsys.readouterr().out
     assert "[placeholder]" in printed
     assert "already-published" not in printed
+
+
+def test_an_image_that_the_served_pages_would_not_show_is_a_warning(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "issues").mkdir()
+    text = "---\ntitle: Bees\ndate: 2024-05-25\n---\nLook.\n\n![A bee](https://other.example/bee.png)\n"
+    (folder / "issues/2024-05-25.md").write_text(text, encoding="utf-8")
+    for web, warned in (("", True), ('image_hosts = ["https://other.example"]', False), ("enabled = false", False)):
+        (folder / "config.toml").write_text(f"[web]\n{web}\n", encoding="utf-8")
+        assert run_command(["check"]) == 0
+        printed = capsys.readouterr().out
+        assert ("issues/2024-05-25.md:7:1: warning: Mail shows this image" in printed) is warned
