@@ -227,7 +227,7 @@ def _load_draft(app: App, path: Path, earlier: Mapping[str, EarlierWork] | None)
     parsed = load_file(path, rules, app.settings.publication.language)
     if parsed.issue is None:
         return Draft(path, None, None, parsed.problems)
-    works = earlier_works(rules.folder, parsed.issue.date) if earlier is None else earlier
+    works = earlier_works(rules.folder, parsed.issue.date, path) if earlier is None else earlier
     problems = [*parsed.problems, *check_issue(parsed.issue, rules, works, _pages(app.settings))]
     edition = render_edition(parsed.issue, app.settings, app.environment)
     problems += [*check_edition(parsed.issue, edition, rules), *_check_wire(parsed.issue, edition)]

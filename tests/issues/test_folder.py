@@ -194,6 +194,12 @@ def test_earlier_works_are_those_of_earlier_days_and_the_last_place_counts(folde
     assert earlier_works(folder / "none", date(2024, 5, 25)) == {}
 
 
+def test_a_file_is_not_earlier_than_itself_whatever_its_name_says(folder: Path, write: Write) -> None:
+    path = write("2024-05-23.md")
+    assert earlier_works(folder, date(2024, 5, 25), path.absolute()) == {}
+    assert len(earlier_works(folder, date(2024, 5, 25), folder / "2024-05-22.md")) == 2
+
+
 def test_the_works_of_a_file_that_is_missing_or_has_no_date_are_none(folder: Path, write: Write) -> None:
     assert load_works(folder / "2024-05-25.md") == {}
     assert load_works(write("notes.md")) == {}
