@@ -70,7 +70,7 @@ def resend(config: Path | None, name: str, addresses: tuple[str, ...], everybody
 
     `newsletter publish` sends it. Many mail programs show two mails with one Message-ID as one.
     """
-    chosen = _choose(addresses, everybody)
+    chosen = _choose("resend", name, addresses, everybody)
     with App.load(config) as app:
         edition = find_named(app, name)
         with app.database.transaction() as connection:
@@ -89,7 +89,7 @@ def resend(config: Path | None, name: str, addresses: tuple[str, ...], everybody
 @click.pass_obj
 def accept(config: Path | None, name: str, addresses: tuple[str, ...], everybody: bool, as_json: bool) -> int:
     """Take them as sent: who hasn't got the mail won't get it. The ledger notes that you said so."""
-    chosen = _choose(addresses, everybody)
+    chosen = _choose("accept", name, addresses, everybody)
     with App.load(config) as app:
         edition = find_named(app, name)
         with app.database.transaction() as connection:
@@ -98,8 +98,10 @@ def accept(config: Path | None, name: str, addresses: tuple[str, ...], everybody
     return _report(edition, moved, left, "sent", "taken as sent.", as_json)
 
 
-def _choose(addresses: Sequence[str], everybody: bool) -> Sequence[str] | None:
-    """Return the addresses that are meant, None for everybody."""
+def _choose(verb: str, name: str, addresses: Sequence[str], everybody: bool) -> Sequence[str] | None:
+    """Return the addresses that are meant, None for everybody. Raises UsageError."""
+    if "@" in name:
+        raise UsageError(f"The issue's date comes before the addresses: newsletter unknown {verb} DATE {name}")
     if bool(addresses) == everybody:
         raise UsageError("Name the addresses, or say --all: one of the two.")
     return None if everybody else addresses

@@ -1,5 +1,6 @@
 """Words on the command line that mean more than a string: dates."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -11,8 +12,12 @@ OFFSETS = {"yesterday": -1, "today": 0, "tomorrow": 1}
 
 
 def parse_name(text: str, settings: Settings) -> str:
-    """Return which issue is meant: `today` and its neighbours become dates, all else stays as it is."""
-    return str(_relative_day(text, settings)) if text in OFFSETS else text
+    """Return which issue is meant: `today` and its neighbours become dates, all else stays as it is.
+
+    Raises UsageError for what is written like a date and is none.
+    """
+    dated = text in OFFSETS or re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text)
+    return str(parse_day(text, settings)) if dated else text
 
 
 def parse_day(text: str, settings: Settings) -> date:

@@ -42,3 +42,9 @@ def test_an_image_that_the_served_pages_would_not_show_is_a_warning(
         assert run_command(["check"]) == 0
         printed = capsys.readouterr().out
         assert ("issues/2024-05-25.md:7:1: warning: Mail shows this image" in printed) is warned
+
+
+def test_what_looks_like_a_date_and_is_none_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["check", "2026-13-45"], ["publish", "2026-02-29"]):
+        assert run_command(words) == 2
+        assert f"{words[1]!r} is not a date. Write it like 2024-05-25" in capsys.readouterr().err

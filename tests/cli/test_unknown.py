@@ -69,6 +69,12 @@ def test_addresses_or_everybody_must_be_said(office: Office) -> None:
     assert office.audit().unknown == 1
 
 
+def test_a_date_that_was_forgotten_is_missed(office: Office) -> None:
+    for verb, more in (("resend", ()), ("accept", ("b@example.org",)), ("accept", ("--all",))):
+        said = office.run("unknown", verb, "a@example.org", *more, code=2)
+        assert f"The issue's date comes before the addresses: newsletter unknown {verb} DATE a@example.org" in said
+
+
 def test_a_stopped_issue_is_pointed_out(office: Office) -> None:
     office.publish(2)
     _lose(office, 1)
