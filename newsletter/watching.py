@@ -119,7 +119,7 @@ def load_overview(
             moving=moving,
             recent=[(line, count_deliveries(connection, line.id)) for line in lines],
             needs=[
-                *_needs_of_slots(slots),
+                *_needs_of_slots(slots, settings.issues.folder.name),
                 *_needs_of_editions(connection),
                 *needs_of_rates(rates),
                 *_needs_of_troubles(troubles),
@@ -180,13 +180,14 @@ def _load_moving(connection: Connection, slug: str, now: datetime) -> Moving:
     return Moving(line, count_deliveries(connection, line.id), recent / RATE_WINDOW.total_seconds())
 
 
-def _needs_of_slots(slots: Sequence[Slot]) -> Iterator[Need]:
+def _needs_of_slots(slots: Sequence[Slot], folder: str) -> Iterator[Need]:
     for slot in slots:
         about = {"issue": str(slot.key.day) if slot.key.kind is EditionKind.ISSUE else "", "let_be": compose_skip(slot)}
         if slot.state is SlotState.HELD and slot.why is Why.LATE:
             yield Need(f"{slot.key} is held: too late.", compose_command(slot), **about)
         elif slot.state is SlotState.HELD:
-            way_out = "Mend it, and it goes out by itself"
+            missing = slot.why is Why.NO_ISSUE and slot.key.kind is EditionKind.ISSUE
+            way_out = f"{f'Write {folder}/{slot.key.day}.md' if missing else 'Mend it'}, and it goes out by itself"
             yield Need(f"{slot.key} is held: {slot.why}.\n{slot.detail}", way_out, **about)
         elif slot.state is SlotState.MISSED:
             yield Need(f"{slot.key} was given up: too late.", compose_command(slot), **about)

@@ -133,6 +133,12 @@ def test_runs_by_cron_are_missed_when_two_of_them_are(watched: Watched) -> None:
     ("state", "why", "what", "way_out"),
     [
         (SlotState.HELD, Why.ERRORS, "2024-05-25 is held: errors.", "Mend it, and it goes out by itself"),
+        (
+            SlotState.HELD,
+            Why.NO_ISSUE,
+            "2024-05-25 is held: no issue.",
+            "Write issues/2024-05-25.md, and it goes out by itself",
+        ),
         (SlotState.HELD, Why.LATE, "2024-05-25 is held: too late.", "newsletter publish 2024-05-25"),
         (SlotState.MISSED, Why.LATE, "2024-05-25 was given up: too late.", "newsletter publish 2024-05-25"),
     ],
