@@ -121,6 +121,8 @@ def compose_report(press: Press, zone: ZoneInfo, slot: Slot | None = None) -> Ev
     """
     audit = press.audit
     subject = f"{press.slug}: sent to {audit.sent:,} of {audit.audience:,}"
+    if audit.unknown and not audit.sent:
+        subject = f"{press.slug}: {audit.unknown:,} unknown of {audit.audience:,}"
     if not audit.audience:
         subject = f"{press.slug}: published, and nobody was due"
     parts = [(part, getattr(audit, part)) for part in PARTS]

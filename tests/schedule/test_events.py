@@ -1,6 +1,7 @@
 """What the editor is told, word for word, and what a webhook gets of it."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -59,6 +60,11 @@ def test_a_report_says_what_became_of_everybody_why_how_long_it_took_and_what_to
         "Who failed, and why: newsletter status 2024-05-25 --list failed\n"
         "Who may or may not have it, for you to decide: newsletter unknown list 2024-05-25"
     )
+
+
+def test_who_may_have_it_is_not_told_as_if_nobody_had() -> None:
+    audit = Audit(audience=15, sent=0, queued=0, deferred=0, failed=0, cancelled=0, unknown=15, excluded=0)
+    assert compose_report(replace(PRESS, audit=audit), BERLIN).subject == "2024-05-25: 15 unknown of 15"
 
 
 def test_a_webhook_gets_the_same_as_numbers_and_names_no_reader() -> None:

@@ -134,7 +134,7 @@ def test_after_a_restore_the_slot_is_due_again_and_nobody_is_sent_anything_twice
     found = audit(desk)
     assert (found.audience, found.unknown, found.holds) == (2, 2, True)
     ((subject, text),) = desk.told()
-    assert subject == "[Daily] 2024-05-25: sent to 0 of 2"
+    assert subject == "[Daily] 2024-05-25: 2 unknown of 2"
     assert "newsletter unknown list 2024-05-25" in text
 
 
