@@ -11,7 +11,7 @@ from pathlib import Path
 
 from newsletter.app import App
 from newsletter.committing import Witness, commit_edition, correct_issue, freeze_issue, make_menu, no_witness
-from newsletter.config import Settings
+from newsletter.config import Mail, Settings
 from newsletter.delivery.desk import Tally
 from newsletter.delivery.lanes import Transport
 from newsletter.delivery.meter import Meters
@@ -28,7 +28,7 @@ from newsletter.issues.folder import (
     load_works,
     show_path,
 )
-from newsletter.mail.message import encode_edition
+from newsletter.mail.message import encode_edition, wire_address
 from newsletter.model.delivery import Audit, Outcome
 from newsletter.model.edition import Edition
 from newsletter.model.issue import Issue
@@ -230,7 +230,7 @@ def _load_draft(app: App, path: Path, earlier: Mapping[str, EarlierWork] | None)
     works = earlier_works(rules.folder, parsed.issue.date, path) if earlier is None else earlier
     problems = [*parsed.problems, *check_issue(parsed.issue, rules, works, _pages(app.settings))]
     edition = render_edition(parsed.issue, app.settings, app.environment)
-    problems += [*check_edition(parsed.issue, edition, rules), *_check_wire(parsed.issue, edition)]
+    problems += [*check_edition(parsed.issue, edition, rules), *_check_wire(parsed.issue, edition, app.settings.mail)]
     return Draft(path, parsed.issue, edition, tuple(sorted(set(problems))))
 
 
@@ -239,14 +239,25 @@ def _pages(settings: Settings) -> Pages | None:
     return Pages(settings.publication.url, settings.web.image_hosts) if settings.web.enabled else None
 
 
-def _check_wire(issue: Issue, edition: Edition) -> list[Problem]:
+def _check_wire(issue: Issue, edition: Edition, mail: Mail) -> list[Problem]:
     """Find out now, and not when readers wait, whether the edition can be a mail at all."""
     try:
         encode_edition(edition, datetime.now(UTC))
     except ValueError as error:
-        place = issue.lines.get("title", 1)
-        return [Problem(issue.path, place, 1, Severity.ERROR, "no-mail", f"This can't be sent as a mail: {error}")]
+        place, message = issue.lines.get("title", 1), f"This can't be sent as a mail: {error}"
+        hint = f"Mend mail.{key} in config.toml." if (key := _find_unsendable(mail)) else ""
+        return [Problem(issue.path, place, 1, Severity.ERROR, "no-mail", message, hint)]
     return []
+
+
+def _find_unsendable(mail: Mail) -> str:
+    """Return which address of ours no header can hold; '' if none is to blame."""
+    for key in ("from_address", "reply_to", "unsubscribe_address"):
+        try:
+            wire_address(getattr(mail, key) or mail.from_address)
+        except ValueError:
+            return key
+    return ""
 
 
 def deliver_edition(app: App, stored: StoredEdition, transport: Transport, meters: Meters, progress: Progress) -> Tally:

@@ -111,7 +111,9 @@ def _ask_one(answers: Answers, table: str, key: str, question: str) -> None:
 def _suggestion(answers: Answers, table: str, key: str) -> str:
     """Return the default, with what was answered before in mind."""
     if (table, key) == ("mail", "from_address"):
-        return f"news@{urlsplit(str(answers['publication', 'url'])).hostname}"
+        address = f"news@{urlsplit(str(answers['publication', 'url'])).hostname}"
+        if not _find_problems({(table, key): address}):  # a host without a name can have no mail
+            return address
     return str(getattr(getattr(Settings(), table), key))
 
 

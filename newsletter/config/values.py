@@ -44,6 +44,8 @@ def _one_or_more(value: object) -> object:
 def _address(value: str) -> str:
     if value and not re.fullmatch(r"[^\s@<>,;:\"]+@[^\s@<>,;:\"]+\.[^\s@<>,;:\"]+", value):
         raise ValueError("is not a mail address; write it like editor@example.org")
+    if value and not re.search(r"[^\W\d_]", value.rpartition(".")[2]):  # no top-level domain is without a letter
+        raise ValueError("has no domain that mail can come from or go to; write it like editor@example.org")
     return value
 
 

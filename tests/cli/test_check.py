@@ -48,3 +48,20 @@ def test_what_looks_like_a_date_and_is_none_is_told(capsys: pytest.CaptureFixtur
     for words in (["check", "2026-13-45"], ["publish", "2026-02-29"]):
         assert run_command(words) == 2
         assert f"{words[1]!r} is not a date. Write it like 2024-05-25" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("address", "code", "named"),
+    [
+        ("news@127.0.0.1", 2, "config.toml: mail.from_address: has no domain that mail can come from"),
+        ("bücher@example.org", 1, "Mend mail.from_address in config.toml."),
+    ],
+)
+def test_an_address_of_ours_is_not_put_down_to_the_issue(
+    folder: Path, capsys: pytest.CaptureFixture[str], address: str, code: int, named: str
+) -> None:
+    (folder / "issues").mkdir()
+    (folder / "issues/2024-05-25.md").write_text("---\ntitle: A\ndate: 2024-05-25\n---\nB.\n", encoding="utf-8")
+    (folder / "config.toml").write_text(f'[mail]\nfrom_address = "{address}"\n', encoding="utf-8")
+    assert run_command(["check"]) == code
+    assert named in "".join(capsys.readouterr())

@@ -56,6 +56,13 @@ def test_a_wrong_answer_is_explained_and_asked_again(folder: Path) -> None:
     assert load_settings(folder / "config.toml", {}).publication.url == "https://bees.example.org"
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8471", "http://localhost:8000", "http://[::1]:8000"])
+def test_an_address_is_suggested_that_mail_can_come_from(folder: Path, url: str) -> None:
+    output = answer(*ANSWERS[:2], url, *ANSWERS[3:6], "news@127.0.0.1", "", "")
+    assert "has no domain that mail can come from or go to" in output
+    assert load_settings(folder / "config.toml", {}).mail.from_address == Settings().mail.from_address
+
+
 def test_a_relay_is_asked_for_its_user(folder: Path) -> None:
     answer(*ANSWERS[:7], "smtp.example.org", "bee")
     smtp = load_settings(folder / "config.toml", {}).smtp
