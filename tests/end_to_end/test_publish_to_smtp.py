@@ -27,7 +27,6 @@ from newsletter.store.database import open_database
 from newsletter.store.subscribers import walk_subscribers
 from tests.end_to_end.conftest import Desk
 
-READERS = 1000
 CONFIG = """
 [publication]
 url = "https://news.example.org"
@@ -116,21 +115,23 @@ def smtp_sink() -> Iterator[tuple[int, Callable[[], list[Mail]]]]:
         shutil.rmtree(dumps)
 
 
-@pytest.mark.parametrize("serve", [aiosmtpd_server, smtp_sink], ids=["aiosmtpd", "smtp-sink"])
-def test_a_thousand_readers_get_exactly_one_mail_of_their_own(desk: Desk, serve: Serve) -> None:
+@pytest.mark.parametrize(
+    ("serve", "readers"), [(aiosmtpd_server, 300), (smtp_sink, 1000)], ids=["aiosmtpd", "smtp-sink"]
+)
+def test_every_reader_gets_exactly_one_mail_of_his_own(desk: Desk, serve: Serve, readers: int) -> None:
     with serve() as (port, mails):
         desk.write("config.toml", CONFIG.format(port=port))
-        desk.write("readers.csv", "email\n" + "".join(f"reader{n}@example.net\n" for n in range(READERS)))
+        desk.write("readers.csv", "email\n" + "".join(f"reader{n}@example.net\n" for n in range(readers)))
         desk.run("subscribers", "import", "readers.csv")
-        assert json.loads(desk.run("publish", "2024-05-25", "--json").stdout)["audit"]["sent"] == READERS
+        assert json.loads(desk.run("publish", "2024-05-25", "--json").stdout)["audit"]["sent"] == readers
         assert json.loads(desk.run("publish", "2024-05-25", "--json").stdout)["mail"]["sent"] == 0
         taken = mails()
-    assert Counter(recipient for _, recipient, _ in taken) == {f"reader{n}@example.net": 1 for n in range(READERS)}
+    assert Counter(recipient for _, recipient, _ in taken) == {f"reader{n}@example.net": 1 for n in range(readers)}
     secret = load_secret(desk.folder / "newsletter.secret")
     ids = subscriber_ids(desk.folder / "newsletter.db")
     for sender, recipient, message in taken:
         check_mail(secret, ids[recipient], sender, recipient, message)
-    assert len({message["Message-ID"] for _, _, message in taken}) == READERS
+    assert len({message["Message-ID"] for _, _, message in taken}) == readers
 
 
 def subscriber_ids(path: Path) -> dict[str, int]:
