@@ -78,7 +78,7 @@ class Journal:
     @classmethod
     def create(cls, folder: Path, owner: str, ledger: str, boot: str, slots: int) -> Self:
         """Make the journal of a worker. Raises StoreError when there isn't room for all of it."""
-        path = folder / f"{owner.replace('/', '_')}{SUFFIX}"
+        path = name_journal(folder, owner)
         # It gets its name once it is locked, or another worker would take it for a dead one's.
         unnamed = path.with_suffix(".new")
         size = HEADER_SIZE + slots * SLOT_SIZE
@@ -173,6 +173,11 @@ def open_remains(folder: Path, boot: str, is_ours: Callable[[Remains], bool]) ->
         yield ours
         for remains in ours:
             remains.path.unlink(missing_ok=True)
+
+
+def name_journal(folder: Path, owner: str) -> Path:
+    """Return where a worker keeps its journal."""
+    return folder / f"{owner.replace('/', '_')}{SUFFIX}"
 
 
 def load_boot_id() -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from newsletter import config
 from newsletter.delivery.desk import PHASES
-from newsletter.delivery.journal import Noted, Remains, open_remains
+from newsletter.delivery.journal import Noted, Remains, name_journal, open_remains
 from newsletter.delivery.policy import Fault, Phase, decide_outcome, decide_settlement
 from newsletter.model.delivery import Accepted, Delivery, DeliveryState, Reply, Settlement, Unknown
 from newsletter.store.database import Database
@@ -54,8 +54,14 @@ def recover(
                 settle_deliveries(connection, remains.owner, found.settlements)
                 release_deliveries(connection, remains.owner, found.released)
             count += len(found.settlements) + len(found.released)
+
+        def is_lost(owner: str) -> bool:
+            """Leave to the next recovery who has died since the journals were looked at: his is still there."""
+            path = name_journal(folder, owner)
+            return is_dead(owner) and (path in [remains.path for remains in left] or not path.exists())
+
         with database.transaction() as connection:
-            return count + recover_deliveries(connection, now, is_dead, DeliveryState.UNKNOWN)
+            return count + recover_deliveries(connection, now, is_lost, DeliveryState.UNKNOWN)
 
 
 def name_ledger(database: Database) -> str:

@@ -87,6 +87,17 @@ def test_a_living_worker_keeps_what_it_has(run: Run) -> None:
     assert desk.ledger.journal.path.exists()
 
 
+def test_who_dies_while_others_are_settled_is_left_to_the_next_who_reads_his_journal(run: Run) -> None:
+    owner = dead_owner()
+    claimed = run.claim(owner, 6)
+    journal = Journal.create(run.folder, owner, name_ledger(run.database), BOOT, 6)  # locked, as by one who lives
+    every_kind(journal, claimed)
+    assert run.recover() == 0
+    journal.close(keep=True)
+    assert run.recover() == 6
+    assert run.audit() == Audit(10, sent=1, queued=6, deferred=1, failed=1, cancelled=0, unknown=1)
+
+
 def test_two_databases_may_share_a_folder(run: Run, tmp_path: Path, migrated_file: Path) -> None:
     """Another ledger's journal is left for those it belongs to."""
     die(run, every_kind)
