@@ -114,7 +114,7 @@ class App:
         sender = sender_of(settings)
         write = make_letter_writer(settings, self.environment)
         editor = settings.bounces.forward_to or sender.reply_to or sender.address
-        letters = Letters(write, self.link_keys[0], editor, settings.publication.language)
+        letters = Letters(write, self.link_keys[0], editor, settings.publication.language, settings.file)
         ours = Ours(self.link_keys, sender.bounce_domain, sender.unsubscribe_address)
         return Desk(self.database, ours, settings.bounces, letters, read_clock)
 

@@ -4,12 +4,13 @@ Reads the ledger, changes nothing, and decides nothing; `status`, the web's heal
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from newsletter.config import Settings
+from newsletter.config import Settings, name_config
 from newsletter.errors import NewsletterError
 from newsletter.model.delivery import Audit
 from newsletter.model.edition import EditionKind
@@ -119,12 +120,15 @@ def load_overview(
             moving=moving,
             recent=[(line, count_deliveries(connection, line.id)) for line in lines],
             needs=[
-                *_needs_of_slots(slots, settings.issues.folder.name),
-                *_needs_of_editions(connection),
-                *needs_of_rates(rates),
-                *_needs_of_troubles(troubles),
-                *missing,
-                *unserved,
+                _name_config(need, settings.file)
+                for need in (
+                    *_needs_of_slots(slots, settings.issues.folder.name),
+                    *_needs_of_editions(connection),
+                    *needs_of_rates(rates),
+                    *_needs_of_troubles(troubles),
+                    *missing,
+                    *unserved,
+                )
             ],
             backlog=count_backlog(connection, now),
             ticks={name: mark.at for name, mark in ticks.items()},
@@ -132,6 +136,11 @@ def load_overview(
             calls=count_calls(connection),
             rates=rates,
         )
+
+
+def _name_config(need: Need, config: Path | None) -> Need:
+    what, way_out, let_be = (name_config(text, config) for text in (need.what, need.way_out, need.let_be))
+    return replace(need, what=what, way_out=way_out, let_be=let_be)
 
 
 def needs_of_rates(rates: Rates | None) -> Iterator[Need]:

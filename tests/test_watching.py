@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -114,6 +115,15 @@ def test_who_should_be_at_work_and_is_not_is_missed(watched: Watched) -> None:
     watched.at_work(NOW - timedelta(minutes=4))
     assert watched.needs()[0] == "No scheduler has been at work since 2024-05-25 05:56 UTC."
     assert len(check_readiness(SETTINGS, watched.database, NOW)) == 2
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_the_way_out_names_the_config_that_was_named(watched: Watched) -> None:
+    needs = watched.look(SETTINGS.named(Path("/srv/second.toml"))).needs
+    program = "newsletter --config /srv/second.toml"
+    assert [need.way_out for need in needs] == [
+        f"{program} {who}, or: {program} serve" for who in ("scheduler", "worker")
+    ]
 
 
 def test_runs_by_cron_are_missed_when_two_of_them_are(watched: Watched) -> None:

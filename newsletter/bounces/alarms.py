@@ -7,6 +7,7 @@ bar who reaches 0.3 % (their guidelines for bulk senders, 2024).
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 from newsletter import config
@@ -60,7 +61,7 @@ def judge_blame(reasons: Mapping[Reason, int], rules: config.Bounces, now: datet
     ]
 
 
-def raise_alarms(desk: Desk, editors: Sequence[str], language: str) -> int:
+def raise_alarms(desk: Desk, editors: Sequence[str], language: str, config_file: Path | None = None) -> int:
     """Write to the editors what they must hear, each once for its period; return how many notices are new."""
     now = desk.clock()
     with desk.database.read() as connection:
@@ -70,16 +71,16 @@ def raise_alarms(desk: Desk, editors: Sequence[str], language: str) -> int:
     if not (alarms and editors):
         return 0
     with desk.database.transaction() as connection:
-        notices = [_write(alarm, editor, language, now) for alarm in alarms for editor in editors]
+        notices = [_write(alarm, editor, language, now, config_file) for alarm in alarms for editor in editors]
         return sum(write_notice(connection, notice, now) for notice in notices)
 
 
-def _write(alarm: Alarm, editor: str, language: str, now: datetime) -> NewNotice:
+def _write(alarm: Alarm, editor: str, language: str, now: datetime, config_file: Path | None) -> NewNotice:
     return NewNotice(
         kind="alarm",
         address=editor,
         subject=alarm.subject,
-        text=alarm.text,
+        text=config.name_config(alarm.text, config_file),
         language=language,
         expires_at=now + SPAN,
         key=f"{alarm.key} {editor}",

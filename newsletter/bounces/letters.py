@@ -5,9 +5,11 @@ Refuses to answer: a letter goes to the address that the ledger knows, never to 
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 from newsletter.bounces.policy import PROBE_EDITION, WARNING_EDITION
+from newsletter.config import name_config
 from newsletter.mail.reports.addresses import find_address
 from newsletter.mail.reports.limits import LIMITS
 from newsletter.mail.reports.structure import parse_mail
@@ -20,15 +22,22 @@ from newsletter.model.subscriber import Subscriber
 _WORTH: Final = timedelta(days=5)
 _REPLY_LENGTH: Final = 20_000
 
+_LIMIT_REACHED: Final = """\
+{most} mails that people wrote were forwarded to you within 24 hours. What comes beyond is kept:
+`newsletter bounces list --kept` lists it, and `newsletter bounces show --kept NUMBER` shows one.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Letters:
-    """Writes them. `key` signs links, `editor` gets replies (empty: nobody does), in `language`."""
+    """Writes them. `key` signs links, `editor` gets replies (empty: nobody does), in `language`;
+    what he is told to do names the `config`."""
 
     write_letter: WriteLetter
     key: bytes
     editor: str
     language: str
+    config: Path | None = None
 
     def warn(self, reader: Subscriber, missed: list[tuple[str, str]], now: datetime) -> NewNotice:
         """Tell a reader which issues came back from him, each by title and page."""
@@ -62,8 +71,7 @@ class Letters:
             key=f"forwarding-limit-{now:%Y-%m-%d}",
             address=self.editor,
             subject="More mail than is forwarded in a day",
-            text=f"{most} mails that people wrote were forwarded to you within 24 hours. What comes beyond is kept:\n"
-            "`newsletter bounces list --kept` lists it, and `newsletter bounces show --kept NUMBER` shows one.\n",
+            text=name_config(_LIMIT_REACHED.format(most=most), self.config),
             language=self.language,
             expires_at=now + _WORTH,
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from newsletter.app import App
-from newsletter.cli.terminal import count, print_problems, short, show_progress
+from newsletter.cli.terminal import count, print_problems, say, short, show_progress
 from newsletter.cli.words import parse_name
 from newsletter.errors import NotFoundError
 from newsletter.model.problem import Severity
@@ -47,7 +47,7 @@ def _check(app: App, names: tuple[str, ...], form: str) -> int:
     errors = sum(problem.severity is Severity.ERROR for problem in problems)
     if form == "text" and not number:
         where = short(app.settings.issues.folder)
-        click.echo(f"There is no issue file in {where} yet; `newsletter new DATE` starts one.", err=True)
+        say(f"There is no issue file in {where} yet; `newsletter new DATE` starts one.", err=True)
     elif form == "text":
         summary = f"{count(errors, 'error')}, {count(len(problems) - errors, 'warning')}"
         click.echo(f"{count(number, 'issue file')} checked: {summary if problems else 'no problems'}.", err=True)

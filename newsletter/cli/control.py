@@ -9,7 +9,7 @@ import click
 
 from newsletter.app import App
 from newsletter.cli.status import format_audit
-from newsletter.cli.terminal import print_json
+from newsletter.cli.terminal import print_json, say
 from newsletter.cli.words import parse_name
 from newsletter.model.control import ControlChange
 from newsletter.model.delivery import Audit
@@ -68,6 +68,6 @@ def print_ordered(ordered: Ordered, as_json: bool, sentence: str) -> int:
             }
         )
     else:
-        click.echo(sentence)
+        say(sentence)
         click.echo(format_audit(ordered.audit))
     return 0 if ordered.audit.holds else 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.app import App
-from newsletter.cli.terminal import short
+from newsletter.cli.terminal import say, short
 from newsletter.config import DEFAULT_NAME, Dkim, Mail, Settings, parse_settings
 from newsletter.errors import NewsletterError, UsageError
 
@@ -74,7 +74,7 @@ def keygen(config: Path | None, selector: str, domain: str, ed25519: bool, out: 
     click.echo(_render_records(keys))
     click.echo(f"3. Put this into {short(config or DEFAULT_NAME)}:\n")
     click.echo(_render_settings(dkim, home))
-    click.echo("4. Before the next issue goes out: newsletter dkim check")
+    say("4. Before the next issue goes out: newsletter dkim check")
     return 0
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from newsletter.app import App
-from newsletter.cli.terminal import short
+from newsletter.cli.terminal import say, short
 from newsletter.cli.words import parse_day
 from newsletter.errors import NewsletterError
 from newsletter.issues.template import compose_new_issue
@@ -39,5 +39,5 @@ def command(config: Path | None, day: str) -> int:
             raise NewsletterError(f"{short(path)} is there already; edit it, or remove it first.") from None
         way_out = "Make the folder writable, or name another in [issues] folder."
         raise NewsletterError(f"{short(path)} can't be written: {error.strerror}. {way_out}") from None
-    click.echo(f"{short(path)} is yours to fill in. See it as you write: newsletter preview {date}")
+    say(f"{short(path)} is yours to fill in. See it as you write: newsletter preview {date}")
     return 0

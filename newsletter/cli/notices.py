@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from newsletter.app import App
-from newsletter.cli.terminal import count, print_json
+from newsletter.cli.terminal import count, print_json, say
 from newsletter.model.notice import NoticeLine, NoticeState
 from newsletter.notifying import send_notices
 from newsletter.store.notices import count_notices, list_notices
@@ -41,7 +41,7 @@ def send(config: Path | None, as_json: bool) -> int:
     else:
         click.echo(f"{count(tally.sent, 'letter')} sent, {tally.deferred:,} put off, {tally.failed:,} failed.")
         if tally.fault:
-            click.echo(tally.fault, err=True)
+            say(tally.fault, err=True)
     return 1 if tally.fault or tally.failed else 0
 
 

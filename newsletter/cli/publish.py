@@ -16,7 +16,7 @@ from newsletter.cli.sending import (
 )
 from newsletter.cli.site import say_untold
 from newsletter.cli.status import format_audit
-from newsletter.cli.terminal import count, print_json, print_problems, short, show_progress
+from newsletter.cli.terminal import count, print_json, print_problems, say_line, short, show_progress
 from newsletter.cli.words import parse_name
 from newsletter.errors import ChangedError, IssueError
 from newsletter.publishing import Published, publish_issue
@@ -76,20 +76,20 @@ def _report(app: App, done: Published) -> None:
     print_problems(done.problems, "text")
     folder = short(done.site.folder)
     papers, sections = len(list(done.issue.entries)), sum(not each.is_empty for each in done.issue.sections)
-    _line("issue", f"{done.issue.title} ({count(papers, 'entry', 'entries')} in {count(sections, 'section')})")
-    _line("page", short(done.site.page(done.stored.edition.slug)))
-    _line("feeds", f"{folder}/{{{','.join(feed.name for feed in done.site.feeds)}}}")
-    _line("site", f"{count(done.site.written, 'file')} written, {done.site.unchanged:,} unchanged")
+    say_line("issue", f"{done.issue.title} ({count(papers, 'entry', 'entries')} in {count(sections, 'section')})")
+    say_line("page", short(done.site.page(done.stored.edition.slug)))
+    say_line("feeds", f"{folder}/{{{','.join(feed.name for feed in done.site.feeds)}}}")
+    say_line("site", f"{count(done.site.written, 'file')} written, {done.site.unchanged:,} unchanged")
     for seed in done.missing_seeds:
-        _line("", f"{seed} is a seed (delivery.seeds) and no active reader of each issue: it gets no mail")
+        say_line("", f"{seed} is a seed (delivery.seeds) and no active reader of each issue: it gets no mail")
     for path in done.site.left_alone:
-        _line("", f"{short(path)} is yours and was left alone")
+        say_line("", f"{short(path)} is yours and was left alone")
     for hub in done.untold:
-        _line("hub", say_untold(hub))
-    _line("mail", _mail(app, done))
-    _line("audit", format_audit(done.audit))
+        say_line("hub", say_untold(hub))
+    say_line("mail", _mail(app, done))
+    say_line("audit", format_audit(done.audit))
     for line in explain_audit(done.stored.edition.slug, done.audit):
-        _line("", line)
+        say_line("", line)
 
 
 def _mail(app: App, done: Published) -> str:
@@ -133,7 +133,3 @@ def _summarise(app: App, done: Published) -> dict[str, object]:
         "next_try_at": find_next_try(app, done),
         "audit": {**asdict(done.audit), "holds": done.audit.holds},
     }
-
-
-def _line(label: str, text: str) -> None:
-    click.echo(f"{click.style(f'{label:<6}', dim=True)} {text}")

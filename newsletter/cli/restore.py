@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from newsletter.app import App
-from newsletter.cli.terminal import count, print_json, short
+from newsletter.cli.terminal import count, print_json, say, short
 from newsletter.errors import UsageError
 from newsletter.model.ledger import describe_fenced
 from newsletter.restoring import Restored, reconcile_database, restore_copy
@@ -67,7 +67,7 @@ def _tell(done: Restored, file: Path | None) -> None:
     if not done.compared:
         click.echo("There was no note of what was sent since, so everybody who waited may have been sent his mail.")
     for slug, number in done.reconciled.unknown.items():
-        click.echo(f"{slug}: {count(number, 'reader')} unknown. newsletter unknown list {slug}")
+        say(f"{slug}: {count(number, 'reader')} unknown. newsletter unknown list {slug}")
     for what in describe_fenced(done.reconciled.fenced):
         named = f"{what[0].upper()}{what[1:]}"
         click.echo(f"{named} may have been sent since: published again, its readers are unknown and get no mail.")

@@ -8,7 +8,7 @@ import click
 from newsletter.app import App
 from newsletter.cli.sending import describe_sending, explain_audit, judge_refusals, tell_of_run, telling_trouble
 from newsletter.cli.status import format_audit
-from newsletter.cli.terminal import print_json, show_progress
+from newsletter.cli.terminal import print_json, say_line, show_progress
 from newsletter.cli.words import parse_day
 from newsletter.errors import UsageError
 from newsletter.model.edition import EditionKind
@@ -78,13 +78,13 @@ def _report(app: App, done: RolledUp) -> None:
         click.echo(f"{done.period.slug}: not sent: {done.why}.")
         return
     slug = done.stored.edition.slug
-    _line("title", done.stored.edition.title)
-    _line("days", f"{done.period.first} to {done.period.last} ({slug})")
+    say_line("title", done.stored.edition.title)
+    say_line("days", f"{done.period.first} to {done.period.last} ({slug})")
     if done.audit.audience:
-        _line("mail", describe_sending(app, slug, done, "run this again"))
-    _line("audit", format_audit(done.audit))
+        say_line("mail", describe_sending(app, slug, done, "run this again"))
+    say_line("audit", format_audit(done.audit))
     for line in explain_audit(slug, done.audit):
-        _line("", line)
+        say_line("", line)
 
 
 def _summarise(done: RolledUp) -> dict[str, object]:
@@ -101,7 +101,3 @@ def _summarise(done: RolledUp) -> dict[str, object]:
         "mail": asdict(done.tally) if done.tally else None,
         "audit": {**asdict(done.audit), "holds": done.audit.holds} if done.audit else None,
     }
-
-
-def _line(label: str, text: str) -> None:
-    click.echo(f"{click.style(f'{label:<6}', dim=True)} {text}")

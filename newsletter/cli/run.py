@@ -11,6 +11,7 @@ import click
 
 from newsletter import __version__
 from newsletter.cli.commands import COMMANDS, render_help
+from newsletter.cli.terminal import say
 from newsletter.errors import NewsletterError
 
 INTERRUPTED = 130
@@ -40,6 +41,13 @@ class _Commands(click.Group):
             # click guesses among the commands that it has imported, which are none.
             raise click.NoSuchCommand(error.command_name, possibilities=COMMANDS, ctx=ctx) from None
 
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except NewsletterError as error:  # told here, where it is known which config commands are to name
+            say(f"newsletter: {error}", err=True)
+            return error.exit_code
+
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - same
         formatter.write(render_help() + "\n")
 
@@ -65,9 +73,6 @@ def run_command(words: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         print("\nnewsletter: stopped", file=sys.stderr)
         return INTERRUPTED
-    except NewsletterError as error:
-        print(f"newsletter: {error}", file=sys.stderr)
-        return error.exit_code
     except OSError as error:
         return _report_os_error(error)
     return result if isinstance(result, int) else 0

@@ -4,11 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-import click
-
 from newsletter.app import App
 from newsletter.cli.status import format_control
-from newsletter.cli.terminal import count, short
+from newsletter.cli.terminal import count, say, short
 from newsletter.delivery.desk import Tally
 from newsletter.errors import NewsletterError, TransportError
 from newsletter.model.control import ControlState
@@ -118,7 +116,7 @@ def tell_editor(app: App, trouble: tuple[str, str] | None = None, mended: str = 
     except NewsletterError as error:
         problems = [str(error)]
     for why in problems:
-        click.echo(f"newsletter: the editor hasn't been told all yet: {why} `newsletter serve` tries again.", err=True)
+        say(f"newsletter: the editor hasn't been told all yet: {why} `newsletter serve` tries again.", err=True)
 
 
 def explain_audit(slug: str, audit: Audit) -> Iterator[str]:

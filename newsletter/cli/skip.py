@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from newsletter.app import App
-from newsletter.cli.terminal import print_json
+from newsletter.cli.terminal import print_json, say
 from newsletter.cli.words import parse_day
 from newsletter.model.edition import EditionKind
 from newsletter.model.slot import SlotChange, SlotKey, Why
@@ -47,7 +47,7 @@ def command(config: Path | None, day: str, kind: str, reason: str, undo: bool, a
     if as_json:
         print_json(_summarise(change, shown))
     else:
-        click.echo(_tell_undone(change) if undo else _tell(change, shown))
+        say(_tell_undone(change) if undo else _tell(change, shown))
     return 0
 
 

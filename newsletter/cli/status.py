@@ -10,7 +10,7 @@ import click
 
 from newsletter.app import App
 from newsletter.cli.overview import load_overviews, open_publications, print_overview, watch_overviews
-from newsletter.cli.terminal import print_json
+from newsletter.cli.terminal import print_json, say
 from newsletter.cli.words import parse_name
 from newsletter.errors import NotFoundError, UsageError
 from newsletter.model.control import Control, ControlState
@@ -43,6 +43,7 @@ class _Line:
     edition: EditionLine
     audit: Audit
     replies: tuple[ReplyCount, ...]
+    config: Path | None
 
 
 @click.command("status", epilog=EPILOG, short_help="Say who got an issue.")
@@ -114,6 +115,7 @@ def _load(app: App, name: str | None, limit: int) -> list[_Line]:
                 edition,
                 count_deliveries(connection, edition.id),
                 tuple(count_replies(connection, edition.id)) if name else (),
+                app.settings.file,
             )
             for edition in editions
         ]
@@ -168,7 +170,7 @@ def _print_all(found: Sequence[list[_Line]], overviews: Sequence[Overview]) -> N
 
 def _print(lines: list[_Line]) -> None:
     if not lines:
-        click.echo("Nothing was published yet. `newsletter publish DATE` publishes an issue.")
+        say("Nothing was published yet. `newsletter publish DATE` publishes an issue.")
     for line in lines:
         edition = line.edition
         state = f"published {edition.published_at:%Y-%m-%d %H:%M} UTC"
@@ -179,13 +181,14 @@ def _print(lines: list[_Line]) -> None:
         kind = "" if edition.kind is EditionKind.ISSUE else f"{edition.kind} roll-up, "
         click.echo(f"    {kind}{state}{revision}")
         if not edition.control.runs:
-            click.echo(f"    {click.style(format_control(edition.slug, edition.control), fg='yellow', bold=True)}")
+            control = click.style(format_control(edition.slug, edition.control), fg="yellow", bold=True)
+            say(f"    {control}", line.config)
         click.echo(f"    {format_audit(line.audit)}")
         for reply in line.replies:
             words = " ".join(part for part in (str(reply.code or ""), reply.enhanced, reply.example) if part)
             click.echo(f"    {reply.count:>9,} {reply.state:<9} {words}")
         if line.audit.unknown:
-            click.echo(f"    who is unknown, and what you can do: newsletter unknown list {edition.slug}")
+            say(f"    who is unknown, and what you can do: newsletter unknown list {edition.slug}", line.config)
 
 
 def format_control(slug: str, control: Control) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from newsletter.config import DEFAULT_NAME, name_config
 from newsletter.errors import UsageError
 from newsletter.model.problem import Problem, Severity
 
@@ -42,6 +43,24 @@ def ask_first(question: str, stakes: str) -> None:
     if not sys.stdin.isatty():
         raise UsageError(f"{stakes}, and nobody can be asked here: say --yes.")
     click.confirm(question, abort=True, err=True)
+
+
+def say(text: str, config: Path | None = None, *, err: bool = False) -> None:
+    """Print a text; commands in it to paste name the `config` (None: this command's), unless they find it here."""
+    click.echo(_name_config(text, config), err=err)
+
+
+def say_line(label: str, text: str) -> None:
+    """Print one line of a report; commands in it name the config."""
+    click.echo(f"{click.style(f'{label:<6}', dim=True)} {_name_config(text)}")
+
+
+def _name_config(text: str, config: Path | None = None) -> str:
+    context = click.get_current_context(silent=True)
+    chosen = config or (context.find_object(Path) if context else None)
+    if chosen is None or chosen.absolute() == Path(DEFAULT_NAME).absolute():
+        return text
+    return name_config(text, Path(short(chosen)))
 
 
 def short(path: Path | str) -> str:

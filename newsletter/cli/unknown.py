@@ -10,7 +10,7 @@ import click
 from newsletter.app import App
 from newsletter.cli.control import find_named, name_sending
 from newsletter.cli.status import format_control
-from newsletter.cli.terminal import count, print_json
+from newsletter.cli.terminal import count, print_json, say
 from newsletter.errors import UsageError
 from newsletter.model.delivery import Delivery
 from newsletter.store.controls import accept_unknown, list_unknown, resend_unknown
@@ -114,7 +114,7 @@ def _report(edition: EditionLine, moved: Sequence[Delivery], left: int, state: s
         click.echo(f"Nobody is unknown in {edition.slug}.")
     else:
         rest = f" {left:,} still unknown." if left else ""
-        click.echo(f"{edition.slug}: {count(len(moved), 'reader')} {told}{rest}")
+        say(f"{edition.slug}: {count(len(moved), 'reader')} {told}{rest}")
     return 0
 
 

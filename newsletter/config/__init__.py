@@ -8,6 +8,7 @@ from newsletter.config.example import render_config
 from newsletter.config.incoming import Bounces
 from newsletter.config.joining import Joining
 from newsletter.config.load import DEFAULT_NAME, load_publication, load_publications, load_settings, parse_settings
+from newsletter.config.pasting import name_config
 from newsletter.config.schedule import Alerts, Backup, Log, Rollups, Schedule, Serve
 from newsletter.config.sending import DomainPace, Pace, Relay, Smtp
 from newsletter.config.serving import Web
@@ -54,6 +55,7 @@ __all__ = [
     "load_publication",
     "load_publications",
     "load_settings",
+    "name_config",
     "parse_settings",
     "render_config",
 ]

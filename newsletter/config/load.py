@@ -37,7 +37,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str] = os.environ) ->
     problems = _join(problems, [*find_missing(resolved), *find_exposed(resolved, chosen.absolute())])
     if problems:
         raise ConfigError(str(chosen), problems)
-    return resolved
+    return resolved.named(path.absolute() if path else None)
 
 
 def load_publication(path: Path | None, environ: Mapping[str, str] = os.environ) -> Settings:

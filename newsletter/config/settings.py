@@ -1,9 +1,9 @@
 """What can be configured: each table, each key with its default and what it is for. Frozen values."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from newsletter.config.incoming import Bounces
 from newsletter.config.joining import Joining
@@ -259,6 +259,19 @@ class Settings(Table):
     database: DatabaseSettings = DatabaseSettings()
     backup: Backup = Backup()
     secret: Secret = Secret()
+
+    _file: Path | None = PrivateAttr(default=None)
+
+    @property
+    def file(self) -> Path | None:
+        """Return the config that they were read from, if it was named; None for the one in the working folder."""
+        return self._file
+
+    def named(self, file: Path | None) -> Self:
+        """Return them with the config that they were read from."""
+        settings = self.model_copy()
+        settings._file = file
+        return settings
 
     @model_validator(mode="after")
     def _sizes_in_order(self) -> "Settings":

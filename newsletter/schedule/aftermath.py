@@ -51,7 +51,7 @@ def tell_editor(
     report_sent(database, ZoneInfo(settings.publication.time_zone), teller, clock)
     problems: list[str] = []
     if alerts.editor:
-        raise_alarms(app.intake, alerts.editor, settings.publication.language)
+        raise_alarms(app.intake, alerts.editor, settings.publication.language, settings.file)
         problems += _send_notices(app, clock)
     if alerts.webhook or alerts.heartbeat:
         problems += _make_calls(app, clock, fetch)

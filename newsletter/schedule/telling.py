@@ -8,9 +8,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final
 
-from newsletter.config import Alerts, Settings
+from newsletter.config import Alerts, Settings, name_config
 from newsletter.mail.address import normalise_address
 from newsletter.model.notice import NewNotice
 from newsletter.schedule.calls import PATIENCE
@@ -25,11 +26,12 @@ _WORTH: Final = timedelta(days=3)
 
 @dataclass(frozen=True, slots=True)
 class Teller:
-    """Who is told, and in whose name."""
+    """Who is told, and in whose name; commands in mails name the `config`."""
 
     alerts: Alerts
     publication: str
     url: str
+    config: Path | None = None
 
     def tell(self, connection: Connection, event: Event, now: datetime) -> bool:
         """Write an event down; return whether it is a new one, or nobody is to be told anything."""
@@ -50,7 +52,7 @@ class Teller:
             key=f"{event.key}:{address}",
             address=normalise_address(address).wire,
             subject=f"[{self.publication}] {event.subject}",
-            text=f"{event.text}\n",
+            text=f"{name_config(event.text, self.config)}\n",
             language="en",
             expires_at=now + _WORTH,
         )
@@ -64,7 +66,7 @@ class Teller:
 
 def make_teller(settings: Settings) -> Teller:
     """Return who is told of a publication."""
-    return Teller(settings.alerts, settings.publication.title, settings.publication.url)
+    return Teller(settings.alerts, settings.publication.title, settings.publication.url, settings.file)
 
 
 def _plain(value: object) -> str:

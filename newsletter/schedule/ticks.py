@@ -131,7 +131,7 @@ def _take_in_bounces(post: Post) -> None:
     """Look for mail that came back, and tell the editor what he must hear."""
     intake, settings = post.app.intake, post.app.settings
     poll_bounces(intake, settings.bounces, post.app.imap_password)
-    raise_alarms(intake, settings.alerts.editor, settings.publication.language)
+    raise_alarms(intake, settings.alerts.editor, settings.publication.language, settings.file)
 
 
 def _tell_hubs(post: Post) -> None:

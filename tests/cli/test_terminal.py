@@ -1,9 +1,11 @@
 import json
+from pathlib import Path
 
 import pytest
 
 from newsletter.cli.terminal import count, print_problems
 from newsletter.model.problem import Problem, Severity
+from tests.cli.conftest import Office
 
 PROBLEMS = [
     Problem("issues/b.md", 3, 7, Severity.WARNING, "missing-alt", "An image has no description.", "Write one."),
@@ -40,3 +42,21 @@ def test_numbers_come_with_their_noun() -> None:
         "2,000 files",
         "2 entries",
     ]
+
+
+def test_commands_to_paste_name_a_config_that_is_not_the_one_here(office: Office) -> None:
+    office.publish(readers=2)
+    Path("other.toml").write_text('[database]\nurl = "sqlite:///newsletter.db"\n', encoding="utf-8")
+    Path("config.toml").write_bytes(Path("other.toml").read_bytes())
+    paused = office.run("--config", "other.toml", "pause", "2024-05-25")
+    assert "To go on: newsletter --config other.toml resume 2024-05-25" in paused
+    assert "newsletter --config other.toml resume" in office.run("--config", "other.toml", "status", "2024-05-25")
+    wrong = office.run("--config", "other.toml", "status", "2024-05-26", code=1)
+    assert "`newsletter --config other.toml status` lists what was." in wrong
+    assert "To go on: newsletter resume" in office.run("--config", "config.toml", "status", "2024-05-25")
+
+
+def test_a_config_named_by_the_environment_is_named_too(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("other.toml").write_text('[database]\nurl = "sqlite:///newsletter.db"\n', encoding="utf-8")
+    monkeypatch.setenv("NEWSLETTER_CONFIG", "other.toml")
+    assert "`newsletter --config other.toml status`" in office.run("status", "2024-05-26", code=1)

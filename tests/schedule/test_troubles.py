@@ -1,8 +1,10 @@
 """Trouble is told at once and once, by what fails and how, whatever its words are."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,6 +15,7 @@ from newsletter.schedule.policy_troubles import SEEN, Known, Trouble, decide_kno
 from newsletter.schedule.telling import Teller
 from newsletter.schedule.troubles import end_trouble, list_troubles, tell_trouble
 from newsletter.store.database import Database
+from newsletter.store.notices import claim_notices
 
 NOW = datetime(2024, 5, 25, 6, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -96,3 +99,12 @@ def test_it_is_kept_shown_while_it_lasts_and_ends(database: Database) -> None:
         assert end_trouble(connection, "“plan”")
         assert not end_trouble(connection, "“plan”")
         assert list_troubles(connection, NOW + MINUTE) == []
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_the_mail_names_the_config_in_its_way_out(database: Database) -> None:
+    teller = replace(TELLER, config=Path("/srv/second.toml"))
+    with database.transaction() as connection:
+        assert tell_trouble(connection, teller, a_trouble(), NOW, "Then: newsletter publish 2024-05-25")
+        (mail,) = claim_notices(connection, "me", NOW + HOUR, NOW, 5)
+    assert "Then: newsletter --config /srv/second.toml publish 2024-05-25" in mail.notice.text
