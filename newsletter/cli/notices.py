@@ -8,7 +8,7 @@ import click
 from newsletter.app import App
 from newsletter.cli.terminal import count, print_json, say
 from newsletter.model.notice import NoticeLine, NoticeState
-from newsletter.notifying import send_notices
+from newsletter.schedule.settled import send_letters
 from newsletter.store.notices import count_notices, list_notices
 
 EPILOG = """\b
@@ -33,9 +33,12 @@ def command() -> None:
 @Json
 @click.pass_obj
 def send(config: Path | None, as_json: bool) -> int:
-    """Send every letter that is due. Exit code 1: the relay takes none from us, or one failed."""
+    """Send every letter that is due; what the editor need not hear any more is dropped.
+
+    Exit code 1: the relay takes none from us, or one failed.
+    """
     with App.load(config) as app:
-        tally = send_notices(app)
+        tally = send_letters(app)
     if as_json:
         print_json(asdict(tally))
     else:

@@ -43,7 +43,7 @@ def command(config: Path | None, name: str, correct: bool, another: bool, as_jso
     is sending, or when it is unknown whether it arrived; readers who were put off or refused don't count as failure.
     """
     with App.load(config) as app:
-        with telling_trouble(app, name):
+        with telling_trouble(app, Path(parse_name(name, app.settings)).stem):
             done = _publish(app, name, as_json, correct=correct, another=another)
         if done is None:
             return 1

@@ -46,7 +46,7 @@ def command(config: Path | None, kind: str, day: str, early: bool, as_json: bool
         period = period_of(EditionKind(kind), parse_day(day, app.settings))
         if not early:
             _refuse_unfinished(app, period)
-        with telling_trouble(app, f"the {kind} roll-up"), show_progress("Sending") as progress:
+        with telling_trouble(app, period.slug), show_progress("Sending") as progress:
             done = publish_rollup(app, period.kind, period.first, progress=progress)
         judge_refusals(app, done)
         if as_json:

@@ -14,10 +14,10 @@ from newsletter.app import App
 from newsletter.bounces.alarms import raise_alarms
 from newsletter.delivery.owner import is_dead_owner, load_owner
 from newsletter.errors import NewsletterError, TransportError
-from newsletter.notifying import send_notices
 from newsletter.schedule.calls import Answer, Fetch, fetch_url, make_calls
 from newsletter.schedule.policy_troubles import Trouble
 from newsletter.schedule.reporting import report_halted, report_sent
+from newsletter.schedule.settled import send_letters
 from newsletter.schedule.telling import make_teller
 from newsletter.schedule.troubles import end_trouble, tell_trouble
 from newsletter.store.database import read_clock
@@ -60,7 +60,7 @@ def tell_editor(
 
 def _send_notices(app: App, clock: Callable[[], datetime]) -> list[str]:
     try:
-        tally = send_notices(app, clock=clock)
+        tally = send_letters(app, clock)
     except NewsletterError as error:
         return [str(error)]
     return [tally.fault] if tally.fault else []

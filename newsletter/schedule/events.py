@@ -160,19 +160,28 @@ def compose_report(press: Press, zone: ZoneInfo, slot: Slot | None = None) -> Ev
 
 def compose_halted(press: Press) -> Event:
     """Say that sending has halted by itself, and why."""
-    since = press.control.changed_at
     subject = f"{press.slug}: sending has halted"
     text = (
         f"{press.title}\n\n{press.control.reason}\n\nWho is left waits. To go on: newsletter resume {press.slug}\n"
         f"To end it: newsletter cancel {press.slug}"
     )
-    key = f"halted:{press.slug}:{since:%Y%m%dT%H%M%S}"
-    return Event("halted", key, subject, text, {"slug": press.slug, "reason": press.control.reason})
+    key, data = compose_halt_key(press.slug, press.control), {"slug": press.slug, "reason": press.control.reason}
+    return Event("halted", key, subject, text, data)
+
+
+def compose_halt_key(slug: str, control: Control) -> str:
+    """Return the key of a halt: each is told once."""
+    return f"halted:{slug}:{control.changed_at:%Y%m%dT%H%M%S}"
+
+
+def digest_trouble(what: str) -> str:
+    """Return what trouble is known by in keys: what fails, whatever it says."""
+    return hashlib.sha256(what.encode()).hexdigest()[:16]
 
 
 def compose_trouble(what: str, problem: str, now: datetime, way_out: str) -> Event:
     """Say that something of ours doesn't work. At most one an hour is told of the same thing, whatever the problem."""
-    key = f"trouble:{now:%Y%m%dT%H}:{hashlib.sha256(what.encode()).hexdigest()[:16]}"
+    key = f"trouble:{now:%Y%m%dT%H}:{digest_trouble(what)}"
     text = f"{problem}\n\n{way_out} You are told of this once a day as long as it lasts."
     data = {"what": what, "problem": problem}
     return Event("trouble", key, f"Trouble with {what}", text, data)

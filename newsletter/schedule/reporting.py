@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from newsletter.logs import get_logger
 from newsletter.model.edition import EditionKind
 from newsletter.model.slot import Slot
-from newsletter.schedule.events import Press, compose_halted, compose_report, is_good, is_through
+from newsletter.schedule.events import Press, compose_halt_key, compose_halted, compose_report, is_good, is_through
 from newsletter.schedule.telling import Teller
 from newsletter.store.controls import load_control
 from newsletter.store.database import Connection, Database
@@ -56,6 +56,12 @@ def report_halted(database: Database, teller: Teller, clock: Callable[[], dateti
         with database.transaction() as connection:
             teller.tell(connection, compose_halted(press), clock())
     return len(halted)
+
+
+def list_halt_keys(connection: Connection) -> list[str]:
+    """Return the keys of the halts that last."""
+    lines = [load_line(connection, number) for number in list_halted_editions(connection)]
+    return [compose_halt_key(line.slug, line.control) for line in lines]
 
 
 def _report(database: Database, zone: ZoneInfo, teller: Teller, edition_id: int, now: datetime) -> bool:

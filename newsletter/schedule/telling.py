@@ -6,10 +6,10 @@ Owns that an event is told once: its key is unique, and it is written in the tra
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from newsletter.config import Alerts, Settings, name_config
 from newsletter.mail.address import normalise_address
@@ -40,6 +40,10 @@ class Teller:
             body = self._compose_body(event, now)
             fresh.append(write_call(connection, "webhook", event.key, body, now, now + PATIENCE))
         return any(fresh) or not fresh
+
+    def without_mail(self) -> Self:
+        """Return who tells the webhook only."""
+        return replace(self, alerts=self.alerts.model_copy(update={"editor": ()}))
 
     def beat(self, connection: Connection, key: str, now: datetime) -> None:
         """Write down that the heartbeat is to be called; it says something about today, so not for long."""

@@ -17,7 +17,6 @@ from newsletter.bounces.poll import poll_bounces
 from newsletter.delivery.owner import is_dead_owner
 from newsletter.errors import NewsletterError
 from newsletter.logs import get_logger
-from newsletter.notifying import send_notices
 from newsletter.restoring import back_up_when_due
 from newsletter.schedule.calls import fetch_url, make_calls
 from newsletter.schedule.deciding import decide_due, warn_ahead
@@ -26,6 +25,7 @@ from newsletter.schedule.policy_troubles import Trouble
 from newsletter.schedule.posts import Post
 from newsletter.schedule.pruning import prune
 from newsletter.schedule.reporting import report_halted, report_sent
+from newsletter.schedule.settled import send_letters
 from newsletter.schedule.silence import compose_note
 from newsletter.schedule.troubles import end_trouble, tell_trouble
 from newsletter.store.marks import load_mark, set_mark
@@ -94,10 +94,14 @@ def _note(post: Post, tick: Tick, *, once: bool) -> None:
 
 
 def _tell(post: Post, tick: Tick, trouble: Trouble) -> None:
-    """Tell the editor, if the database can take it; what it can't is in the log."""
+    """Tell the editor, if the database can take it; what it can't is in the log.
+
+    That letters can't be sent is told to the webhook alone: a letter of it would arrive when it is over.
+    """
+    teller = post.teller.without_mail() if tick.name == NOTICES else post.teller
     try:
         with post.app.database.transaction() as connection:
-            tell_trouble(connection, post.teller, trouble, post.clock())
+            tell_trouble(connection, teller, trouble, post.clock())
     except Exception:
         _log.exception("trouble not told", tick=tick.name, publication=post.name)
 
@@ -122,7 +126,7 @@ def _prune(post: Post) -> int:
 
 
 def _send_notices(post: Post) -> None:
-    tally = send_notices(post.app, clock=post.clock, should_stop=lambda: post.brake.pulled)
+    tally = send_letters(post.app, post.clock, lambda: post.brake.pulled)
     if tally.fault:
         raise NewsletterError(tally.fault)
 
@@ -146,6 +150,8 @@ def _make_calls(post: Post) -> None:
     make_calls(database, settings.alerts, post.owner, post.clock, fetch_url, is_dead_owner, is_over, site=site)
 
 
+NOTICES: Final = "notices"
+
 TICKS: Final = (
     Tick("plan", Role.SCHEDULER, timedelta(minutes=1), _plan),
     Tick("decide", Role.SCHEDULER, timedelta(seconds=5), lambda post: decide_due(post.desk)),
@@ -155,7 +161,7 @@ TICKS: Final = (
     Tick("prune", Role.SCHEDULER, timedelta(hours=1), _prune),
     Tick("backup", Role.SCHEDULER, timedelta(minutes=10), lambda post: back_up_when_due(post.app, post.clock())),
     Tick("deliver", Role.WORKER, timedelta(seconds=5), lambda post: post.sender.deliver_due(), prompt=True),
-    Tick("notices", Role.WORKER, timedelta(seconds=10), _send_notices, prompt=True),
+    Tick(NOTICES, Role.WORKER, timedelta(seconds=10), _send_notices, prompt=True),
     Tick("bounces", Role.WORKER, timedelta(minutes=1), _take_in_bounces),
     Tick("hubs", Role.WORKER, timedelta(minutes=10), _tell_hubs),
     Tick("calls", Role.WORKER, timedelta(seconds=5), _make_calls, prompt=True),

@@ -3,13 +3,12 @@
 The commit instant is the caller's transaction, in which the mail is written and the mark set.
 """
 
-import hashlib
 import json
 from dataclasses import asdict, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
-from newsletter.schedule.events import compose_trouble
+from newsletter.schedule.events import compose_trouble, digest_trouble
 from newsletter.schedule.policy_troubles import SEEN, Known, Trouble, decide_known
 from newsletter.schedule.telling import Teller
 from newsletter.store.database import Connection
@@ -17,6 +16,7 @@ from newsletter.store.marks import Mark, load_mark, load_marks, set_mark
 
 AGAIN: Final = "It is tried again by itself."
 _PREFIX: Final = "trouble:"
+_NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST: Final = 1000
 
 
@@ -36,6 +36,19 @@ def end_trouble(connection: Connection, what: str) -> bool:
     return True
 
 
+def is_over(connection: Connection, digest: str) -> bool:
+    """Return whether trouble, by the digest in its event's key, went well since."""
+    known = _load(load_mark(connection, _PREFIX + digest))
+    return known is not None and not known.lasts
+
+
+def withdraw_telling(connection: Connection, digest: str) -> None:
+    """Note that the editor wasn't told after all: what comes back is told at once."""
+    known = _load(load_mark(connection, _PREFIX + digest))
+    if known is not None:
+        _save(connection, replace(known, told_at=_NEVER))
+
+
 def list_troubles(connection: Connection, now: datetime) -> list[Known]:
     """Return the trouble that lasts, oldest first; what hasn't been tried again for long isn't known to last."""
     found = [_load(mark) for mark in load_marks(connection, _PREFIX).values()]
@@ -44,7 +57,7 @@ def list_troubles(connection: Connection, now: datetime) -> list[Known]:
 
 
 def _key(what: str) -> str:
-    return _PREFIX + hashlib.sha256(what.encode()).hexdigest()[:16]
+    return _PREFIX + digest_trouble(what)
 
 
 def _save(connection: Connection, known: Known) -> None:

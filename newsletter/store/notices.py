@@ -135,6 +135,17 @@ def cancel_notices(connection: Connection, subscriber_id: int, address: str) -> 
     return connection.execute(statement).rowcount
 
 
+def list_waiting(connection: Connection, kind: str) -> list[tuple[int, str]]:
+    """Return number and key of the notices of a kind that wait and have a key."""
+    waiting = select(notices.c.id, notices.c.key).where(_QUEUED, notices.c.kind == kind, notices.c.key.is_not(None))
+    return [(row.id, row.key) for row in connection.execute(waiting.order_by(notices.c.id))]
+
+
+def withdraw_notices(connection: Connection, numbers: Sequence[int]) -> int:
+    """Delete these of the notices that wait; return how many did. Their keys can be used again."""
+    return connection.execute(delete(notices).where(_QUEUED, notices.c.id.in_(numbers))).rowcount
+
+
 def erase_notices(connection: Connection, subscriber_id: int, address: str) -> int:
     """Delete all that is kept of a reader's notices; return how many. What is being sent can't be called back."""
     return connection.execute(delete(notices).where(_of(subscriber_id, address))).rowcount
