@@ -8,7 +8,8 @@ goes on.
 import secrets
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,9 @@ from zoneinfo import ZoneInfo
 
 from newsletter.app import App
 from newsletter.delivery.fence import decide_restoration, load_fence, write_fence
+from newsletter.delivery.owner import read_process
+from newsletter.delivery.presence import list_senders, lock_role
+from newsletter.delivery.recovery import name_ledger, name_ledger_file
 from newsletter.errors import NewsletterError, StoreError, UsageError
 from newsletter.model.ledger import FenceMark, LedgerMark, Reconciled
 from newsletter.store.backup import (
@@ -94,6 +98,34 @@ def rotate(app: App) -> list[Path]:
     rules = app.settings.backup
     folder, database = app.settings.database.backups, _sqlite_path(app)
     return rotate_backups(folder, database, rules.keep_daily, rules.keep_weekly, rules.keep_monthly)
+
+
+@contextmanager
+def hold_still(app: App, roles: Sequence[str], *, force: bool) -> Iterator[None]:
+    """Keep services of this machine from beginning meanwhile. Raises StoreError if one, or a sender, is at work.
+
+    `force` lets them be. **Limit.** A command that sends, begun in that moment, isn't kept from it, and the processes
+    of other machines aren't seen.
+    """
+    folder, path = app.settings.delivery.journal, find_file(app.settings.database.url)
+    ledger = name_ledger_file(path) if path else name_ledger(app.database)
+    with ExitStack() as locks:
+        taken = [role for role in roles if not lock_role(locks, folder, ledger, role)]
+        senders = list_senders(folder, ledger)
+        if (taken or senders) and not force:
+            raise StoreError(describe_presence(taken, senders))
+        yield
+
+
+def describe_presence(roles: Sequence[str], senders: Sequence[str]) -> str:
+    """Say who is at work with the database, and the way out. Pure."""
+    services = [f"a service that is {' and '.join(roles)}"] if roles else []
+    found = " and ".join([*services, *(f"a sender, process {read_process(owner)}" for owner in senders)])
+    return (
+        f"At work with this database: {found}. Nothing was changed. What is booked while the copy takes its place "
+        "could be sent twice, so end it first (Ctrl-C, systemctl stop newsletter), and restore again. --force does it "
+        "all the same."
+    )
 
 
 def restore_copy(app: App, copy: Path, now: datetime, *, only_sender: bool) -> Restored:

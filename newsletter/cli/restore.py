@@ -11,7 +11,7 @@ from newsletter.app import App
 from newsletter.cli.terminal import count, print_json, say, short
 from newsletter.errors import UsageError
 from newsletter.model.ledger import describe_fenced
-from newsletter.restoring import Restored, reconcile_database, restore_copy
+from newsletter.restoring import Restored, hold_still, reconcile_database, restore_copy
 
 EPILOG = """\b
 Examples:
@@ -26,20 +26,26 @@ Afterwards `newsletter unknown list` shows who may or may not have had his mail.
 @click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @click.option("--only-sender", is_flag=True, help="PostgreSQL: no other machine sends from this database.")
+@click.option("--force", is_flag=True, help="Also while a service or a sender of this machine is at work with it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
-def command(config: Path | None, file: Path | None, yes: bool, only_sender: bool, as_json: bool) -> int:
+def command(config: Path | None, file: Path | None, yes: bool, only_sender: bool, force: bool, as_json: bool) -> int:
     """Put a copy of the database back, and compare it with what was sent since it was made.
 
     The journal folder keeps how far each issue was sent. Readers whose mail the copy believes to be waiting, and who
     may have had it since, become unknown; an issue that was sent after the copy was made has all its readers unknown
     when it is published again. Nobody is mailed twice by itself: `newsletter unknown` decides. What is replaced is kept
     in the folder of backups, and whoever has left since stays out.
+
+    End `newsletter serve` and all that sends before: while one of this machine is at work with the database, it is
+    refused. Other machines' aren't seen.
     """
+    from newsletter.schedule.ticks import Role
+
     if file and not yes:
         _confirm(file)
     now = datetime.now(UTC)
-    with App.load(config) as app:
+    with App.load(config) as app, hold_still(app, list(Role), force=force):
         if file:
             done = restore_copy(app, file.absolute(), now, only_sender=only_sender)
         else:

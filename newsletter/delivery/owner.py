@@ -29,6 +29,11 @@ def is_dead_owner(owner: str) -> bool:
     return _UNKNOWN not in (start, now) and start != now
 
 
+def read_process(owner: str) -> str:
+    """Return the number of the process that `owner` names."""
+    return owner.rpartition("/")[0].split(":")[-2]
+
+
 def _load_place() -> str:
     host = socket.gethostname().replace(":", "_").replace("/", "_")
     try:

@@ -66,8 +66,14 @@ def recover(
 
 def name_ledger(database: Database) -> str:
     """Return what a journal calls the ledger it belongs to; the same for every path that leads to one SQLite file."""
-    name = str(Path(database.name).resolve()) if database.dialect == "sqlite" else database.name
-    return sha256(name.encode()).hexdigest()
+    if database.dialect == "sqlite":
+        return name_ledger_file(Path(database.name))
+    return sha256(database.name.encode()).hexdigest()
+
+
+def name_ledger_file(path: Path) -> str:
+    """Return what a journal calls the ledger in a SQLite file, which may be damaged."""
+    return sha256(str(path.resolve()).encode()).hexdigest()
 
 
 def _is_ours(database: Database, remains: Remains) -> bool:

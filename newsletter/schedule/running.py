@@ -5,15 +5,13 @@ takes over when that one ends, however it ends. Over several machines nobody has
 """
 
 import contextlib
-import fcntl
-import os
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from typing import Final
 
-from newsletter.errors import NewsletterError
+from newsletter.delivery.presence import lock_role
 from newsletter.logs import get_logger
 from newsletter.schedule.clock import Clockwork, Wake
 from newsletter.schedule.posts import Post
@@ -162,24 +160,4 @@ def _end(clockwork: Clockwork, posts: Sequence[Post]) -> frozenset[str]:
 
 
 def _lock(locks: contextlib.ExitStack, post: Post, role: str, *, shared: bool = False) -> bool:
-    """Take a role's lock, if it is free; a folder that can't be used is said once, here.
-
-    `shared` locks don't exclude each other, only one that isn't.
-    """
-    folder = post.app.settings.delivery.journal
-    path = folder / f"{post.ledger}.{role}.lock"
-    with contextlib.ExitStack() as undone:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            undone.callback(os.close, descriptor)
-            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError as error:
-            raise NewsletterError(
-                f"{path}: can't be made and locked: {error.strerror}. Give this user the right to write there, or name "
-                "another folder in [delivery] journal, on a local disk."
-            ) from None
-        locks.push(undone.pop_all())
-    return True
+    return lock_role(locks, post.app.settings.delivery.journal, post.ledger, role, shared=shared)

@@ -1,0 +1,49 @@
+"""A restore while somebody is at work with the database is refused, with the way out."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from newsletter.delivery.journal import Journal
+from newsletter.delivery.owner import load_owner
+from newsletter.delivery.presence import list_senders, lock_role
+from newsletter.delivery.recovery import name_ledger
+from tests.cli.conftest import Office
+
+JOURNAL = Path("journal")
+
+
+@pytest.fixture
+def locks() -> Iterator[ExitStack]:
+    with ExitStack() as locks:
+        yield locks
+
+
+def test_a_service_and_a_sender_must_end_first(office: Office, locks: ExitStack) -> None:
+    copy = office.read("backup")["file"]
+    ledger = name_ledger(office.database)
+    assert lock_role(locks, JOURNAL, ledger, "worker")
+    sender = Journal.create(JOURNAL, load_owner("a"), ledger, "boot", 4)
+    Journal.create(JOURNAL, load_owner("b"), "another ledger", "boot", 4).close()
+    said = office.run("restore", copy, "--yes", code=1)
+    assert f"At work with this database: a service that is worker and a sender, process {_number(sender)}." in said
+    assert "Nothing was changed." in said
+    sender.close()
+    assert "a service that is worker. Nothing" in office.run("restore", copy, "--yes", code=1)
+    assert "is in its place" in office.run("restore", copy, "--yes", "--force")
+    locks.close()
+    assert "is in its place" in office.run("restore", copy, "--yes")
+
+
+def _number(sender: Journal) -> str:
+    return sender.path.name.split(":")[-2]
+
+
+def test_who_died_is_nobody_at_work(office: Office) -> None:
+    office.run("status", code=0)
+    dead = Journal.create(JOURNAL, load_owner("a"), "ledger", "boot", 4)
+    dead.close(keep=True)
+    (JOURNAL / "half.journal").write_bytes(b"newsletter")
+    assert list_senders(JOURNAL, "ledger") == []
