@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from newsletter.app import App
-from newsletter.cli.terminal import print_json, short
+from newsletter.cli.terminal import print_json, say, short
 from newsletter.errors import NewsletterError, UsageError
 from newsletter.restoring import make_backup, name_by_hand, rotate
 
@@ -19,6 +19,8 @@ Examples:
 To put one back: newsletter restore FILE
 """
 
+STAYS = "It stays until you delete it. By cron: newsletter backup --rotate, which deletes older ones as [backup] says."
+
 
 @click.command("backup", epilog=EPILOG, short_help="Copy the database while it is in use.")
 @click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
@@ -29,9 +31,9 @@ To put one back: newsletter restore FILE
 def command(config: Path | None, file: Path | None, rotated: bool, force: bool, as_json: bool) -> int:
     """Copy the SQLite file while it is in use, and check the copy.
 
-    Without a FILE the copy goes into the folder of backups, and stays there until you delete it. The scheduler makes
-    daily ones by itself, and deletes older ones of those as [backup] says; so does --rotate. Keep newsletter.secret,
-    too: links in mail that is out need it.
+    Without a FILE the copy goes into the folder of backups, and stays there until you delete it: by cron, without
+    --rotate, they become ever more. The scheduler makes daily ones by itself, and deletes older ones of those as
+    [backup] says; so does --rotate. Keep newsletter.secret, too: links in mail that is out need it.
     """
     if file and rotated:
         raise UsageError("A FILE of your choice isn't rotated: leave out --rotate, or the FILE.")
@@ -49,4 +51,6 @@ def command(config: Path | None, file: Path | None, rotated: bool, force: bool, 
         click.echo(f"{short(path)}, {path.stat().st_size / 1e6:,.1f} MB")
         for old in gone:
             click.echo(f"{short(old)} deleted")
+        if not (file or rotated):
+            say(STAYS)
     return 0

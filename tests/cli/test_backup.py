@@ -13,6 +13,8 @@ def test_copies_made_by_hand_stay_and_those_that_are_rotated_give_way(office: Of
     rotated = office.read("backup", "--rotate")
     assert [Path(name).name for name in rotated["deleted"]] == ["newsletter-20240524T030000Z.db"]
     assert all(Path(name).is_file() for name in (*made, rotated["file"]))
+    assert "It stays until you delete it. By cron: newsletter backup --rotate" in office.run("backup")
+    assert "It stays" not in office.run("backup", "--rotate") + office.run("backup", "mine.db")
     assert "leave out --rotate" in office.run("backup", "copy.db", "--rotate", code=2)
 
 
