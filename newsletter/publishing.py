@@ -266,6 +266,6 @@ def deliver_edition(app: App, stored: StoredEdition, transport: Transport, meter
         waiting = count_deliveries(connection, stored.id).open
 
     def tell(tally: Tally) -> None:
-        progress(tally.done, waiting)
+        progress(tally.settled, waiting)
 
     return send_edition(app.database, stored, transport, app.keys, app.settings, tell, meters=meters)

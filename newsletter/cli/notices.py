@@ -54,7 +54,7 @@ def send(config: Path | None, as_json: bool) -> int:
 @Json
 @click.pass_obj
 def show(config: Path | None, state: str | None, limit: int, as_json: bool) -> int:
-    """List letters, newest first, one a line: when, state, kind, address, what the server said."""
+    """List letters, newest first, one a line: when, state, kind, address, subject, next try, what the server said."""
     with App.load(config) as app, app.look().read() as connection:
         lines = list_notices(connection, NoticeState(state) if state else None, limit=limit)
         counts = count_notices(connection)
@@ -68,4 +68,7 @@ def show(config: Path | None, state: str | None, limit: int, as_json: bool) -> i
 
 
 def _format(line: NoticeLine) -> str:
-    return f"{line.created_at:%Y-%m-%d %H:%M}\t{line.state}\t{line.kind}\t{line.address}\t{line.reply}".rstrip()
+    subject = "".join(letter for letter in line.subject if letter.isprintable())  # a reply's is a stranger's
+    again = f"next try {line.next_attempt_at:%Y-%m-%d %H:%M} UTC" if line.next_attempt_at else ""
+    parts = (f"{line.created_at:%Y-%m-%d %H:%M}", line.state, line.kind, line.address, subject, again, line.reply)
+    return "\t".join(parts).rstrip()

@@ -6,7 +6,14 @@ from pathlib import Path
 import click
 
 from newsletter.app import App
-from newsletter.cli.sending import describe_sending, explain_audit, judge_refusals, tell_of_run, telling_trouble
+from newsletter.cli.sending import (
+    describe_sending,
+    explain_audit,
+    find_next_try,
+    judge_refusals,
+    tell_of_run,
+    telling_trouble,
+)
 from newsletter.cli.status import format_audit
 from newsletter.cli.terminal import print_json, say_line, show_progress
 from newsletter.cli.words import parse_day
@@ -50,7 +57,7 @@ def command(config: Path | None, kind: str, day: str, early: bool, as_json: bool
             done = publish_rollup(app, period.kind, period.first, progress=progress)
         judge_refusals(app, done)
         if as_json:
-            print_json(_summarise(done))
+            print_json(_summarise(app, done))
         else:
             _report(app, done)
         tell_of_run(app, done)
@@ -87,7 +94,7 @@ def _report(app: App, done: RolledUp) -> None:
         say_line("", line)
 
 
-def _summarise(done: RolledUp) -> dict[str, object]:
+def _summarise(app: App, done: RolledUp) -> dict[str, object]:
     """Return what `_report` says, for machines."""
     stored = done.stored
     return {
@@ -99,5 +106,6 @@ def _summarise(done: RolledUp) -> dict[str, object]:
         "title": stored.edition.title if stored else None,
         "published_at": stored.published_at if stored else None,
         "mail": asdict(done.tally) if done.tally else None,
+        "next_try_at": find_next_try(app, done),
         "audit": {**asdict(done.audit), "holds": done.audit.holds} if done.audit else None,
     }

@@ -42,6 +42,11 @@ class Tally:
         """Return how many tries this run finished."""
         return self.sent + self.deferred + self.failed + self.unknown
 
+    @property
+    def settled(self) -> int:
+        """Return how many readers this run is through with; who was put off isn't one of them."""
+        return self.sent + self.failed + self.unknown
+
     def count(self, settlements: Iterable[Settlement]) -> None:
         """Add what was settled."""
         states = Counter(settlement.state for settlement in settlements)

@@ -11,7 +11,7 @@ from newsletter.model.edition import EditionKind
 from newsletter.model.rollup import period_of
 from newsletter.model.subscriber import Cadence, NewSubscriber
 from newsletter.store.controls import pause_edition
-from newsletter.store.schema import subscribers
+from newsletter.store.schema import deliveries, subscribers
 from newsletter.store.subscribers import add_subscribers
 from tests.cli.conftest import NOW, Office
 from tests.press import compose_issue
@@ -100,6 +100,11 @@ def test_a_rollup_under_way_is_paused_and_goes_on_by_its_own_command(office: Off
         )
         pause_edition(connection, 2, NOW)
     assert "paused" in office.run("rollup", "weekly", "2024-05-25", code=1)
+    assert office.read("rollup", "weekly", "2024-05-25", code=1)["next_try_at"] is None
+    with office.database.transaction() as connection:
+        waiting = update(deliveries).where(deliveries.c.edition_id == 2, deliveries.c.state == "queued")
+        connection.execute(waiting.values(state="deferred", next_attempt_at=NOW))
+    assert office.read("rollup", "weekly", "2024-05-25")["next_try_at"] == NOW.isoformat()
     assert "To send: newsletter rollup weekly 2024-05-26" in office.run("resume", "weekly-2024-W21")
 
 

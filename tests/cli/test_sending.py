@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 
+from newsletter.app import App
 from newsletter.cli.sending import describe_waiting, format_moment
 from newsletter.model.subscriber import NewSubscriber
+from newsletter.publishing import publish_issue
 from newsletter.store.dispatch import next_attempt_at
 from newsletter.store.subscribers import add_subscribers
 from tests.cli.conftest import NOW, Office
@@ -88,6 +90,14 @@ def test_who_is_put_off_is_told_with_the_next_try_and_who_else_is_cancelled_with
     assert "127.0.0.1" not in said
 
 
+def test_who_is_put_off_is_not_done(folder: Office) -> None:
+    add(folder, "later", "here", "gone")
+    seen: list[tuple[int, int]] = []
+    with App.load(None) as app:
+        publish_issue(app, "2024-05-25", correct=False, another=False, progress=lambda *step: seen.append(step))
+    assert (seen[0], seen[-1]) == ((0, 3), (2, 3))
+
+
 def test_who_only_waits_for_his_turn_is_not_said_to_be_put_off_by_his_server() -> None:
     assert describe_waiting(2, 0) == "2 put off by their servers"
     assert describe_waiting(2, 1) == "2 put off by their servers and 1 waiting for his domain's turn"
@@ -106,7 +116,11 @@ def test_an_issue_sent_by_hand_is_reported_to_the_editor_once_and_a_relay_that_i
     config = Path("config.toml").read_text() + '[alerts]\neditor = ["editor@acme.example"]\n'
     Path("config.toml").write_text(re.sub(r"port = \d+", f"port = {_free_port()}", config))
     assert "the editor hasn't been told all yet: " in folder.run("publish", "2024-05-25", code=1)
-    assert folder.run("notices", "list").count("queued\teditor\teditor@acme.example") == 1
+    (line,) = [line for line in folder.run("notices", "list").splitlines() if "\t" in line]
+    _, state, kind, address, subject, again, *_ = line.split("\t")
+    assert (state, kind, address) == ("queued", "editor", "editor@acme.example")
+    assert subject == "[LLM Papers Daily] Trouble with sending 2024-05-25"
+    assert re.fullmatch(r"next try \d{4}-\d\d-\d\d \d\d:\d\d UTC", again)
     assert "Trouble with sending 2024-05-25" in folder.run("status")
     Path("config.toml").write_text(config.partition("[smtp]")[0] + '[alerts]\neditor = ["editor@acme.example"]\n')
     for _ in range(2):
