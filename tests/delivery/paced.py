@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
+from typing import Any
 
+from newsletter import config
+from newsletter.config import DomainPace
 from newsletter.delivery.engine import BOOKS_INTERVAL
 from newsletter.delivery.exchange import Prepared, Result
 from newsletter.delivery.gate import Gate
@@ -48,6 +51,14 @@ def mail(number: int, domain: str = "a.example") -> Mail:
 
 def prepare(reader: Delivery) -> Mail:
     return Prepared(reader, b"", [b"text\r\n"])
+
+
+def make_gate(clock: Clock, ahead: int = 2000, **rules: Any) -> Gate:
+    return Gate(config.Pace(**rules), ahead, clock.meters())
+
+
+def limit(name: str = "slow.example", **limits: int) -> DomainPace:
+    return DomainPace(name=name, **limits)
 
 
 def pop_all(gate: Gate) -> list[int]:
