@@ -1,4 +1,4 @@
-"""The database engines that every test about stored things runs on: SQLite and a private PostgreSQL.
+"""What all tests share: database engines, SQLite and a private PostgreSQL, and a browser.
 
 Every test gets `database_url` and `database` empty. PostgreSQL is started once a worker process, on a free port, in a
 temporary folder, and stopped by its process id. Where it isn't installed, its half is skipped, but never under CI.
@@ -10,29 +10,40 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+import pytest_asyncio
 
 from newsletter.store.database import Database, open_database
-from newsletter.store.schema import metadata
+from tests.looking import ARGUMENTS, CHROMIUM, find_chromium
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
 
 # Tests that start the program start it often: without compiled modules that takes most of their time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 _NUMBERS = count(1)
-_INITDB = ("-A", "trust", "-E", "UTF8", "--locale=C", "-N")
-_OPTIONS = {
-    "listen_addresses": "127.0.0.1",
-    "max_connections": 40,
-    # The cluster lives for one test run: nothing on disk has to survive it.
-    "fsync": "off",
-    "full_page_writes": "off",
-    "synchronous_commit": "off",
-}
+_MEMORY = Path("/dev/shm")  # noqa: S108 - the folder that pytest makes there is the user's alone
+_ROOM = 4 * 2**30
+
+
+def _write_to_memory() -> None:
+    """Have all that tests write kept in memory, where no commit waits for a disk: nothing has to survive a run.
+
+    Not where TMPDIR says another place, nor where there is little room.
+    """
+    if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM:
+        os.environ["TMPDIR"] = str(_MEMORY)
+        tempfile.tempdir = None  # pytest has looked by now
+
+
+_write_to_memory()
 
 
 def _find_binaries() -> Path | None:
@@ -160,6 +171,29 @@ def migrated_postgres(postgres: _Cluster) -> str:
     return url
 
 
+# Emptying a table takes PostgreSQL 2 ms whatever is in it, and most tests write into few.
+_EMPTY_WHAT_IS_FULL = b"""
+DO $$
+DECLARE
+    name text;
+    has_rows boolean;
+    full_ones text[];
+BEGIN
+    FOR name IN SELECT oid::regclass FROM pg_class
+                WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'alembic_version' LOOP
+        EXECUTE 'SELECT EXISTS (SELECT FROM ' || name || ')' INTO has_rows;
+        IF has_rows THEN
+            full_ones := full_ones || name;
+        END IF;
+    END LOOP;
+    IF full_ones IS NOT NULL THEN
+        EXECUTE 'TRUNCATE ' || array_to_string(full_ones, ', ') || ' CASCADE';
+    END IF;
+    PERFORM setval(seqrelid, 1, false) FROM pg_sequence;
+END $$
+"""
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def engine_name(request: pytest.FixtureRequest) -> str:
     """Each engine in turn."""
@@ -168,7 +202,7 @@ def engine_name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def database_url(engine_name: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty database, once on each engine."""
+    """The URL of an empty database, without tables, once on each engine."""
     if engine_name == "sqlite":
         return f"sqlite:///{tmp_path / 'newsletter.db'}"
     cluster: _Cluster = request.getfixturevalue("postgres")
@@ -176,13 +210,33 @@ def database_url(engine_name: str, request: pytest.FixtureRequest, tmp_path: Pat
 
 
 @pytest.fixture
-def database(engine_name: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """An open, migrated database without a row, once on each engine."""
+def ledger_url(engine_name: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database with every table and no row, once on each engine."""
     if engine_name == "sqlite":
-        url = f"sqlite:///{shutil.copy(request.getfixturevalue('migrated_file'), tmp_path)}"
-    else:
-        url = request.getfixturevalue("migrated_postgres")
-        with psycopg.connect(url) as connection:
-            connection.execute(f"TRUNCATE {', '.join(metadata.tables)}, document_words RESTART IDENTITY".encode())
-    with open_database(url) as opened:
+        return f"sqlite:///{shutil.copy(request.getfixturevalue('migrated_file'), tmp_path)}"
+    url: str = request.getfixturevalue("migrated_postgres")
+    with psycopg.connect(url) as connection:
+        connection.execute(_EMPTY_WHAT_IS_FULL)
+    return url
+
+
+@pytest.fixture
+def database(ledger_url: str) -> Iterator[Database]:
+    """An open, migrated database without a row, once on each engine."""
+    with open_database(ledger_url) as opened:
         yield opened
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def chromium() -> "AsyncIterator[Browser]":
+    """Debian's Chromium, started once: tests open a context of their own in it, which shares nothing with others.
+
+    Whoever takes it runs in the session's event loop (`pytest.mark.asyncio(loop_scope="session")`).
+    """
+    from playwright.async_api import async_playwright  # takes long to import, for most tests in vain
+
+    find_chromium()
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        await browser.close()

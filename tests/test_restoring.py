@@ -87,8 +87,8 @@ class House:
 
 
 @pytest.fixture
-def house(database_url: str, tmp_path: Path) -> House:
-    house = House(tmp_path, database_url)
+def house(ledger_url: str, tmp_path: Path) -> House:
+    house = House(tmp_path, ledger_url)
     house.add(5)
     return house
 

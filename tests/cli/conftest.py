@@ -1,6 +1,7 @@
 """An editor's folder with a published edition, and commands typed in it."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -82,11 +83,13 @@ class Office:
 
 
 @pytest.fixture
-def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Office]:
+def office(
+    tmp_path: Path, migrated_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Office]:
     monkeypatch.chdir(tmp_path)
     for name in ("NEWSLETTER_CONFIG", "NEWSLETTER_DATABASE_URL"):
         monkeypatch.delenv(name, raising=False)
-    with open_database(f"sqlite:///{tmp_path / 'newsletter.db'}") as database:
+    with open_database(f"sqlite:///{shutil.copy(migrated_file, tmp_path)}") as database:
         yield Office(database, capsys)
 
 

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,12 +39,13 @@ class Desk:
         self._stored = stored
         self._folder = folder
 
-    def send(self, port: int, **smtp: object) -> Tally:
+    def send(self, port: int, *, adapt: bool = True, **smtp: Any) -> Tally:
         relay = {"host": "127.0.0.1", "port": port, "tls": "none", "connections": 1, "timeout": 5.0}
         settings = Settings.model_validate(
             {
                 "smtp": relay | {"data_timeout": 5.0, "local_name": "here.test"} | smtp,
                 "delivery": {"journal": self._folder / "journal"},
+                "pace": {"adapt": adapt},
             }
         )
         transport = open_transport(settings, {"NEWSLETTER_SMTP_PASSWORD": "secret"}, "slug")
@@ -53,7 +55,7 @@ class Desk:
             assert list((self._folder / "journal").glob("*.journal")) == []
             assert self.audit().holds
 
-    def send_in_vain(self, port: int, **smtp: object) -> str:
+    def send_in_vain(self, port: int, **smtp: Any) -> str:
         """Send where the relay bars us; return what the operator is told."""
         with pytest.raises(TransportError) as told:
             self.send(port, **smtp)
@@ -174,7 +176,7 @@ def test_a_policy_that_bars_everybody_is_about_us(desk: Desk, reach: Reach, comm
 
 @pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA", "."])
 def test_a_421_waits_and_is_no_try_of_the_reader_s(desk: Desk, reach: Reach, command: str) -> None:
-    desk.send(reach("-Q", command))
+    desk.send(reach("-Q", command), adapt=False)  # or each waits two seconds longer: they are all of one domain
     assert desk.rows() == [(DEFERRED, 421, 0)] * READERS
 
 

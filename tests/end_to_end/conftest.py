@@ -50,3 +50,22 @@ def desk(tmp_path: Path) -> Desk:
     (tmp_path / "issues").mkdir()
     shutil.copy(EXAMPLE, tmp_path / "issues")
     return Desk(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def published_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose issue has gone out to one reader, by two commands, to be copied."""
+    folder = tmp_path_factory.mktemp("published")
+    (folder / "issues").mkdir()
+    shutil.copy(EXAMPLE, folder / "issues")
+    desk = Desk(folder)
+    desk.run("subscribers", "add", "you@example.org")
+    desk.run("publish", "2024-05-25")
+    return folder
+
+
+@pytest.fixture
+def published(published_folder: Path, tmp_path: Path) -> Desk:
+    """The desk of an editor whose issue has gone out to one reader, you@example.org."""
+    shutil.copytree(published_folder, tmp_path, dirs_exist_ok=True)
+    return Desk(tmp_path)

@@ -31,24 +31,20 @@ def test_the_example_reaches_outbox_site_and_feeds(desk: Desk) -> None:
     assert len(json.loads((desk.folder / "public/feed.json").read_text())["items"]) == 1
 
 
-def test_publishing_again_mails_nobody_and_changes_no_file(desk: Desk) -> None:
-    desk.run("subscribers", "add", "you@example.org")
-    desk.run("publish", "2024-05-25")
+def test_publishing_again_mails_nobody_and_changes_no_file(published: Desk) -> None:
     # The ledger and the fence beside it note every run.
-    kept = [path for path in desk.folder.rglob("*") if path.is_file() and path.suffix != ".fence"]
+    kept = [path for path in published.folder.rglob("*") if path.is_file() and path.suffix != ".fence"]
     files = [path for path in kept if not path.name.startswith("newsletter.db")]
     before = {path: path.stat().st_mtime_ns for path in files}
-    done = desk.run("publish", "2024-05-25", "--json")
+    done = published.run("publish", "2024-05-25", "--json")
     assert json.loads(done.stdout)["mail"]["sent"] == 0
     assert {path: path.stat().st_mtime_ns for path in files} == before
 
 
-def test_a_reader_who_joins_later_does_not_get_the_old_issue(desk: Desk) -> None:
-    desk.run("subscribers", "add", "first@example.org")
-    desk.run("publish", "2024-05-25")
-    desk.run("subscribers", "add", "second@example.org")
-    desk.run("publish", "2024-05-25")
-    assert len(desk.mails) == 1
+def test_a_reader_who_joins_later_does_not_get_the_old_issue(published: Desk) -> None:
+    published.run("subscribers", "add", "second@example.org")
+    published.run("publish", "2024-05-25")
+    assert len(published.mails) == 1
 
 
 def test_status_proves_the_audit(desk: Desk) -> None:
@@ -60,24 +56,22 @@ def test_status_proves_the_audit(desk: Desk) -> None:
     assert status["editions"][0]["audit"]["sent"] == 2
 
 
-def test_a_changed_file_is_refused_with_the_diff_and_correct_mends_the_site_alone(desk: Desk) -> None:
-    desk.run("subscribers", "add", "you@example.org")
-    desk.run("publish", "2024-05-25")
-    path = desk.folder / "issues/2024-05-25.md"
+def test_a_changed_file_is_refused_with_the_diff_and_correct_mends_the_site_alone(published: Desk) -> None:
+    path = published.folder / "issues/2024-05-25.md"
     path.write_text(path.read_text().replace("title: Summary of", "title: A mended summary of"))
-    refused = desk.run("publish", "2024-05-25", code=1)
+    refused = published.run("publish", "2024-05-25", code=1)
     assert "+title: A mended summary of" in refused.stderr
     assert "--correct" in refused.stderr
-    page = desk.folder / "public/issues/2024-05-25/index.html"
+    page = published.folder / "public/issues/2024-05-25/index.html"
     assert "A mended summary" not in page.read_text()
-    guid = feedparser.parse((desk.folder / "public/feed.xml").read_bytes()).entries[0].id
-    desk.run("publish", "2024-05-25", "--correct")
+    guid = feedparser.parse((published.folder / "public/feed.xml").read_bytes()).entries[0].id
+    published.run("publish", "2024-05-25", "--correct")
     assert "A mended summary" in page.read_text()
-    assert len(desk.mails) == 1
-    mended = feedparser.parse((desk.folder / "public/feed.xml").read_bytes())
+    assert len(published.mails) == 1
+    mended = feedparser.parse((published.folder / "public/feed.xml").read_bytes())
     assert [entry.id for entry in mended.entries] == [guid]
-    desk.run("publish", "2024-05-25")
-    assert len(desk.mails) == 1
+    published.run("publish", "2024-05-25")
+    assert len(published.mails) == 1
 
 
 def test_an_issue_with_an_error_is_not_published_and_says_where(desk: Desk) -> None:
@@ -125,19 +119,17 @@ def test_a_wrong_config_names_every_key(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("how", ["slug", "file"])
-def test_a_renamed_issue_is_not_mailed_again(desk: Desk, how: str) -> None:
-    desk.run("subscribers", "add", "you@example.org")
-    desk.run("publish", "2024-05-25")
-    path = desk.folder / "issues/2024-05-25.md"
+def test_a_renamed_issue_is_not_mailed_again(published: Desk, how: str) -> None:
+    path = published.folder / "issues/2024-05-25.md"
     if how == "slug":
         path.write_text(path.read_text().replace("\ndate: 2024-05-25\n", "\ndate: 2024-05-25\nslug: renamed\n"))
     else:
         path = path.rename(path.with_name("2024-05-25-typo.md"))
-    refused = desk.run("publish", f"issues/{path.name}", code=1)
+    refused = published.run("publish", f"issues/{path.name}", code=1)
     assert "published already, as 2024-05-25" in refused.stderr
-    assert len(desk.mails) == 1
-    desk.run("publish", f"issues/{path.name}", "--another")
-    assert len(desk.mails) == 2
+    assert len(published.mails) == 1
+    published.run("publish", f"issues/{path.name}", "--another")
+    assert len(published.mails) == 2
 
 
 def test_without_readers_nothing_is_final(desk: Desk) -> None:

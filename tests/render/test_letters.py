@@ -7,13 +7,14 @@ from typing import Literal
 import pytest
 from html5lib import HTMLParser
 from jinja2 import Environment
+from playwright.async_api import Browser
 
 from newsletter.config import Publication, Settings
 from newsletter.errors import NewsletterError
 from newsletter.model.notice import Letter, LetterKind
 from newsletter.render.environment import load_environment
 from newsletter.render.letters import make_letter_writer
-from tests.looking import CONTRASTS, find_chromium
+from tests.looking import CONTRASTS
 from tests.render.test_mail_in_chromium import shown
 
 TOKEN, LEAVE = "t" * 32, "l" * 32
@@ -137,13 +138,13 @@ def test_your_own_letter_replaces_ours_and_must_have_its_link(settings: Settings
         make_letter_writer(settings, load_environment(tmp_path))(make_letter(LetterKind.WELCOME))
 
 
+@pytest.mark.asyncio(loop_scope="session")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_letters_can_be_read_on_the_smallest_screen_by_day_and_night(
-    settings: Settings, environment: Environment, scheme: Literal["light", "dark"]
+    chromium: Browser, settings: Settings, environment: Environment, scheme: Literal["light", "dark"]
 ) -> None:
-    find_chromium()
     write = make_letter_writer(settings, environment)
-    async with shown("", 320, scheme) as page:
+    async with shown(chromium, "", 320, scheme) as page:
         for kind in LetterKind:
             letter = make_letter(kind, "de", f"{'long' * 15}@{'sub.' * 20}example.org")
             await page.set_content(write(letter).html)

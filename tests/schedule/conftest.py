@@ -9,8 +9,8 @@ from tests.schedule.posted import EVE, Desk
 
 
 @pytest.fixture
-def desk(database_url: str, tmp_path: Path) -> Iterator[Desk]:
-    desk = Desk(tmp_path, database_url)
+def desk(ledger_url: str, tmp_path: Path) -> Iterator[Desk]:
+    desk = Desk(tmp_path, ledger_url)
     with desk.app:
         desk.add("a@example.org", "b@example.org")
         desk.at(EVE)

@@ -10,8 +10,8 @@ from benchmarks.soak_town import FIRST
 from newsletter.store.schema import deliveries
 
 
-def test_for_three_days_nobody_is_forgotten_and_nobody_has_anything_twice(database_url: str, tmp_path: Path) -> None:
-    town = run(tmp_path / "town", database_url, days=3, readers=40)
+def test_for_three_days_nobody_is_forgotten_and_nobody_has_anything_twice(ledger_url: str, tmp_path: Path) -> None:
+    town = run(tmp_path / "town", ledger_url, days=3, readers=40)
     assert town.problems == []
     numbers = town.numbers
     assert (numbers.days, len(town.issues)) == (3, 2)

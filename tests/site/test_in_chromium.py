@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Browser, Page
 
-from tests.looking import ARGUMENTS, CHROMIUM, CONTRASTS, find_chromium
+from tests.looking import CONTRASTS, find_chromium
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 Ledger = Any
 """The Ledger in conftest.py; a test file can't import it, so it has no name here."""
@@ -47,21 +49,20 @@ def site(tmp_path_factory: pytest.TempPathFactory, make_ledger: Callable[[Path],
 
 
 @asynccontextmanager
-async def shown(site: Path, path: str, width: int, scheme: Literal["light", "dark"] = "light") -> AsyncIterator[Page]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        try:
-            page = await browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
-            await page.goto(f"file://{site}/{path}index.html")
-            yield page
-        finally:
-            await browser.close()
+async def shown(
+    chromium: Browser, site: Path, path: str, width: int, scheme: Literal["light", "dark"] = "light"
+) -> AsyncIterator[Page]:
+    async with await chromium.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme) as page:
+        await page.goto(f"file://{site}/{path}index.html")
+        yield page
 
 
 @pytest.mark.parametrize("name", PAGES)
-async def test_a_page_fits_every_screen_and_can_be_read_in_both_palettes(site: Path, name: str) -> None:
+async def test_a_page_fits_every_screen_and_can_be_read_in_both_palettes(
+    chromium: Browser, site: Path, name: str
+) -> None:
     for scheme, paper in PAPERS.items():
-        async with shown(site, PAGES[name], 320, scheme) as page:
+        async with shown(chromium, site, PAGES[name], 320, scheme) as page:
             for width in (320, 1200):
                 await page.set_viewport_size({"width": width, "height": 800})
                 assert await page.evaluate("document.documentElement.scrollWidth") == width, (name, width)
@@ -71,15 +72,15 @@ async def test_a_page_fits_every_screen_and_can_be_read_in_both_palettes(site: P
             assert [(ratio, text) for ratio, text in ratios if ratio < 4.5] == []
 
 
-async def test_one_click_marks_the_whole_address_of_a_feed_and_nothing_else(site: Path) -> None:
-    async with shown(site, PAGES["feeds"], 320) as page:
+async def test_one_click_marks_the_whole_address_of_a_feed_and_nothing_else(chromium: Browser, site: Path) -> None:
+    async with shown(chromium, site, PAGES["feeds"], 320) as page:
         for address in (f"{WIDE}/feed.xml", f"{WIDE}/papers/atom.xml", f"{WIDE}/sections/{SECTION}/feed.json"):
             await page.locator("code", has_text=address).click()
             assert await page.evaluate("getSelection().toString()") == address
 
 
-async def test_every_link_of_the_page_about_feeds_is_reached_by_keyboard(site: Path) -> None:
-    async with shown(site, PAGES["feeds"], 1200) as page:
+async def test_every_link_of_the_page_about_feeds_is_reached_by_keyboard(chromium: Browser, site: Path) -> None:
+    async with shown(chromium, site, PAGES["feeds"], 1200) as page:
         count = await page.locator("main a").count()
         reached = set()
         for _ in range(count + 12):

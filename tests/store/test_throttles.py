@@ -35,13 +35,13 @@ def test_looking_takes_nothing(database: Database, now: datetime) -> None:
         assert not has_token(connection, "a", now, HOURLY)
 
 
-def test_limits_survive_a_restart(database: Database, database_url: str, engine_name: str, now: datetime) -> None:
+def test_limits_survive_a_restart(database: Database, ledger_url: str, engine_name: str, now: datetime) -> None:
     if engine_name == "postgresql":
         pytest.skip("one database serves all tests there; a file is opened again")
     for _ in range(2):
         _take(database, "a", now)
     database.close()
-    with open_database(database_url) as again:
+    with open_database(ledger_url) as again:
         assert not _take(again, "a", now)
 
 

@@ -6,14 +6,16 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from newsletter.store.controls import accept_unknown, halt_edition, list_unknown, load_control, pause_edition
 from newsletter.store.database import Database, open_database
-from tests.looking import ARGUMENTS, CHROMIUM, find_chromium
+from tests.looking import find_chromium
 from tests.web.live import Server, served
 from tests.web.scenery import PASSWORD, furnish
 from tests.web.test_in_chromium import AXE, RUN_AXE
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 UNDER_WAY = 2
 ISSUE = "---\ntitle: Tomorrow\ndate: 2024-05-26\n---\n\n## News\n\n### [](https://example.org/)\n\n**Why?** Because.\n"
@@ -46,16 +48,11 @@ def list_addresses(database: Database) -> list[str]:
 
 
 @asynccontextmanager
-async def browsing(server: Server, **context: Any) -> AsyncIterator[Page]:
-    async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        try:
-            base = f"http://127.0.0.1:{server.port}"
-            opened = await chromium.new_context(base_url=base, locale="en-GB", **context)
-            opened.set_default_timeout(60_000)
-            yield await opened.new_page()
-        finally:
-            await chromium.close()
+async def browsing(chromium: Browser, server: Server, **context: Any) -> AsyncIterator[Page]:
+    base = f"http://127.0.0.1:{server.port}"
+    async with await chromium.new_context(base_url=base, locale="en-GB", **context) as opened:
+        opened.set_default_timeout(60_000)
+        yield await opened.new_page()
 
 
 async def sign_in(page: Page, place: str = "/admin") -> None:
@@ -73,7 +70,7 @@ async def look(page: Page, width: int) -> list[str]:
     return [f"{page.url}: {problem}" for problem in ([f"{found} px wide"] if found != width else []) + problems]
 
 
-async def test_every_page_fits_the_screen_and_axe_finds_nothing(server: Server) -> None:
+async def test_every_page_fits_the_screen_and_axe_finds_nothing(chromium: Browser, server: Server) -> None:
     today = datetime.now(UTC).date()
     edition = f"/admin/editions/{today}"
     looks: list[tuple[int, Literal["light", "dark"], list[str]]] = [
@@ -83,7 +80,7 @@ async def test_every_page_fits_the_screen_and_axe_finds_nothing(server: Server) 
         (1200, "dark", ["/admin", edition]),
     ]
     # Axe is a script; that pages break no policy of their own is seen below.
-    async with browsing(server, bypass_csp=True) as page:
+    async with browsing(chromium, server, bypass_csp=True) as page:
         await page.goto("/admin/sign-in")
         problems = await look(page, 1280)
         await sign_in(page)
@@ -100,10 +97,10 @@ async def test_every_page_fits_the_screen_and_axe_finds_nothing(server: Server) 
 
 
 async def test_without_a_script_everything_can_be_done_and_nobody_else_is_asked(
-    server: Server, database: Database
+    chromium: Browser, server: Server, database: Database
 ) -> None:
     today = datetime.now(UTC).date()
-    async with browsing(server, java_script_enabled=False) as page:
+    async with browsing(chromium, server, java_script_enabled=False) as page:
         asked, complaints = [], []
         page.on("request", lambda request: asked.append(request.url))
         page.on("console", lambda message: complaints.append(message.text))
@@ -136,10 +133,10 @@ async def test_without_a_script_everything_can_be_done_and_nobody_else_is_asked(
 
 
 async def test_with_a_script_numbers_are_renewed_in_place_and_more_than_numbers_loads_the_page(
-    server: Server, database: Database
+    chromium: Browser, server: Server, database: Database
 ) -> None:
     now = datetime.now(UTC)
-    async with browsing(server) as page:
+    async with browsing(chromium, server) as page:
         complaints: list[str] = []
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))

@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Literal
 
 import pytest
+from playwright.async_api import Browser as Chromium
 from playwright.async_api import Page, async_playwright
 
 from newsletter.mail.token import Purpose, make_token
@@ -20,6 +21,8 @@ from newsletter.store.requests import write_request
 from newsletter.store.subscribers import add_subscriber, load_subscriber
 from tests.looking import ARGUMENTS, CHROMIUM, find_chromium
 from tests.web.live import Server, publish_example, served
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ABROAD = ["--disable-features=LocalNetworkAccessChecks"]
 """A site out there may not frame one on this machine, as far as the browser goes; that isn't what is tried."""
@@ -82,16 +85,11 @@ class Browser:
 
 
 @asynccontextmanager
-async def browsing(server: Server) -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        try:
-            # Axe is a script; the pages themselves are tested without any.
-            context = await chromium.new_context(bypass_csp=True, locale="en-GB")
-            context.set_default_timeout(60_000)
-            yield Browser(server, await context.new_page())
-        finally:
-            await chromium.close()
+async def browsing(chromium: Chromium, server: Server) -> AsyncIterator[Browser]:
+    # Axe is a script; the pages themselves are tested without any.
+    async with await chromium.new_context(bypass_csp=True, locale="en-GB") as context:
+        context.set_default_timeout(60_000)
+        yield Browser(server, await context.new_page())
 
 
 PLACES = {
@@ -132,8 +130,8 @@ async def look(page: Page, name: str) -> None:
         assert await page.evaluate(RUN_AXE, rules) == [], (name, width, scheme)
 
 
-async def test_every_page_fits_every_screen_and_axe_finds_nothing(server: Server) -> None:
-    async with browsing(server) as browser:
+async def test_every_page_fits_every_screen_and_axe_finds_nothing(chromium: Chromium, server: Server) -> None:
+    async with browsing(chromium, server) as browser:
         for name, place in (PLACES | BROKEN).items():
             assert await browser.open(place) == (name in PLACES), name
             await look(browser.page, name)
@@ -173,52 +171,41 @@ async def _post_pages(browser: Browser) -> AsyncIterator[str]:
     yield "embedded, done"
 
 
-async def test_the_pages_behind_buttons_are_as_good(server: Server) -> None:
+async def test_the_pages_behind_buttons_are_as_good(chromium: Chromium, server: Server) -> None:
     seen = []
-    async with browsing(server) as browser:
+    async with browsing(chromium, server) as browser:
         async for name in _post_pages(browser):
             await look(browser.page, name)
             seen.append(name)
     assert len(seen) == 10
 
 
-async def test_no_page_breaks_its_own_policy_or_asks_anybody_else(server: Server) -> None:
-    async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        try:
-            page = await chromium.new_page()
-            browser = Browser(server, page)
-            asked: list[str] = []
-            page.on("request", lambda request: asked.append(request.url))
-            for place in (PLACES | BROKEN).values():
-                await browser.open(place)
-        finally:
-            await chromium.close()
+async def test_no_page_breaks_its_own_policy_or_asks_anybody_else(chromium: Chromium, server: Server) -> None:
+    async with await chromium.new_page() as page:
+        browser = Browser(server, page)
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        for place in (PLACES | BROKEN).values():
+            await browser.open(place)
     complaints = [text for text in browser.complaints if "status of 4" not in text]
     assert complaints == []
     assert {url.split("/")[2] for url in asked} == {f"127.0.0.1:{server.port}"}
 
 
-async def test_joining_takes_no_mouse_and_no_script(server: Server) -> None:
-    async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        try:
-            context = await chromium.new_context(java_script_enabled=False, locale="en-GB")
-            page = await context.new_page()
-            await page.goto(f"http://127.0.0.1:{server.port}/join")
-            keys = page.keyboard
-            await page.get_by_label("Your mail address").focus()
-            await keys.type("keys@example.org")
-            await keys.press("Tab")
-            await keys.press("Space")  # the first topic
-            await keys.press("Tab")
-            await keys.press("Tab")
-            await keys.press("ArrowDown")  # once a week
-            await keys.press("Enter")
-            await page.wait_for_url("**/join/done")
-            assert await page.get_by_role("heading", level=1).inner_text() == "Look into your mailbox"
-        finally:
-            await chromium.close()
+async def test_joining_takes_no_mouse_and_no_script(chromium: Chromium, server: Server) -> None:
+    async with await chromium.new_page(java_script_enabled=False, locale="en-GB") as page:
+        await page.goto(f"http://127.0.0.1:{server.port}/join")
+        keys = page.keyboard
+        await page.get_by_label("Your mail address").focus()
+        await keys.type("keys@example.org")
+        await keys.press("Tab")
+        await keys.press("Space")  # the first topic
+        await keys.press("Tab")
+        await keys.press("Tab")
+        await keys.press("ArrowDown")  # once a week
+        await keys.press("Enter")
+        await page.wait_for_url("**/join/done")
+        assert await page.get_by_role("heading", level=1).inner_text() == "Look into your mailbox"
     with open_database(f"sqlite:///{server.folder / 'newsletter.db'}") as database, database.read() as connection:
         asked = connection.exec_driver_sql("SELECT topics, cadence FROM requests WHERE address = 'keys@example.org'")
         assert tuple(asked.one()) == ("medical-llms", "weekly")
@@ -227,9 +214,9 @@ async def test_joining_takes_no_mouse_and_no_script(server: Server) -> None:
 @pytest.mark.parametrize(("site", "shown"), [("friend", True), ("stranger", False)])
 async def test_the_form_works_in_the_frames_of_our_other_sites_alone(server: Server, site: str, shown: bool) -> None:
     async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS, *ABROAD])
+        careless = await playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS, *ABROAD])
         try:
-            page = await chromium.new_page(locale="en-GB")
+            page = await careless.new_page(locale="en-GB")
             frame = f'<!doctype html><iframe src="http://127.0.0.1:{server.port}/embed/join"></iframe>'
             await page.route("http://*.example/", lambda route: route.fulfill(body=frame, content_type="text/html"))
             await page.goto(f"http://{site}.example/")
@@ -242,7 +229,7 @@ async def test_the_form_works_in_the_frames_of_our_other_sites_alone(server: Ser
                 assert await form.get_by_text("127.0.0.1").count()  # the browser's own page: it was refused
             assert await form.locator("form").count() == 0
         finally:
-            await chromium.close()
+            await careless.close()
 
 
 FOCUSABLE = """() => [...document.querySelectorAll('a[href], input:not([type=hidden]), select, button')]
@@ -256,8 +243,10 @@ FOCUSED = """() => {
 
 
 @pytest.mark.parametrize("place", ["/join", f"/p/{{token:{READER}}}", f"/u/{{token:{READER}}}", "/search"])
-async def test_the_focus_goes_in_reading_order_and_is_always_seen(server: Server, place: str) -> None:
-    async with browsing(server) as browser:
+async def test_the_focus_goes_in_reading_order_and_is_always_seen(
+    chromium: Chromium, server: Server, place: str
+) -> None:
+    async with browsing(chromium, server) as browser:
         await browser.open(place)
         order: list[str] = await browser.page.evaluate(FOCUSABLE)
         seen: list[str] = []
@@ -273,13 +262,13 @@ async def test_the_focus_goes_in_reading_order_and_is_always_seen(server: Server
         assert "website" not in seen
 
 
-async def test_leaving_takes_one_tab_and_enter_from_the_content(server: Server) -> None:
+async def test_leaving_takes_one_tab_and_enter_from_the_content(chromium: Chromium, server: Server) -> None:
     now = datetime.now(UTC)
     with open_database(f"sqlite:///{server.folder / 'newsletter.db'}") as database:
         with database.transaction() as connection:
             _, reader = add_subscriber(connection, NewSubscriber("tab@example.org", source="test"), now)
         assert reader is not None
-        async with browsing(server) as browser:
+        async with browsing(chromium, server) as browser:
             await browser.open(f"/u/{{token:{reader.id}}}")
             await browser.page.keyboard.press("Tab")
             await browser.page.keyboard.press("Enter")  # skip to the content
