@@ -37,7 +37,7 @@ from newsletter.model.subscriber import SubscriberState
 from newsletter.model.topic import topic_key
 from newsletter.render.edition import render_edition
 from newsletter.site import SiteReport, write_site
-from newsletter.store.database import read_clock
+from newsletter.store.database import Connection, read_clock
 from newsletter.store.deliveries import count_deliveries
 from newsletter.store.editions import (
     StoredEdition,
@@ -148,7 +148,8 @@ def publish_issue(
     transport = open_transport(app.settings, os.environ, edition.slug, meters)
     now = clock()
     if not another:
-        _refuse_lookalike(app, edition)
+        with app.database.read() as connection:
+            refuse_lookalike(connection, edition)
     menu = make_menu(app, issue, edition)
     stored = (correct_issue if correct else freeze_issue)(app, issue, menu, now)
     site = update_site(app)
@@ -174,10 +175,9 @@ def _has_readers(app: App) -> bool:
         return count_subscribers(connection)[SubscriberState.ACTIVE] > 0
 
 
-def _refuse_lookalike(app: App, edition: Edition) -> None:
+def refuse_lookalike(connection: Connection, edition: Edition) -> None:
     """Refuse an issue that was published under another slug: its readers would be mailed twice."""
-    with app.database.read() as connection:
-        others = list_lookalikes(connection, edition)
+    others = list_lookalikes(connection, edition)
     if others:
         raise NewsletterError(
             f"An issue of {edition.issue_date} with this title was published already, as {others[0]}. If its file or "

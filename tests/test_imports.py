@@ -51,6 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "indexing": GROUND | {"app", "issues", "render", "store"},
     "committing": GROUND | {"app", "indexing", "render", "store", "mail"},
     "publishing": GROUND | {"app", "committing", "issues", "render", "site", "store", "delivery", "mail", "telling"},
+    "rehearsing": GROUND | {"app", "committing", "publishing", "issues", "store", "delivery"},
     "rollups": GROUND | {"app", "committing", "publishing", "issues", "render", "store", "delivery", "mail"},
     "notifying": GROUND | {"app", "delivery", "render"},
     "restoring": GROUND | {"app", "store", "delivery"},
@@ -76,7 +77,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"mail"}
     | {"notifying", "operators"}
     | {"previewing"}
-    | {"publishing"}
+    | {"publishing", "rehearsing"}
     | {"rollups"}
     | {"restoring"}
     | {"schedule", "delivery", "logs", "systemd", "watching", "hosting"}

@@ -18,13 +18,14 @@ from newsletter.cli.site import say_untold
 from newsletter.cli.status import format_audit
 from newsletter.cli.terminal import count, print_json, print_problems, say_line, short, show_progress
 from newsletter.cli.words import parse_name
-from newsletter.errors import ChangedError, IssueError
+from newsletter.errors import ChangedError, IssueError, UsageError
 from newsletter.publishing import Published, publish_issue
 
 EPILOG = """\b
 Examples:
   newsletter publish 2024-05-25
   newsletter publish today
+  newsletter publish today --dry-run         say who would get it and where mail would go; nothing is changed
   newsletter publish 2024-05-25 --correct    mend the page and the feeds, mail nobody
 """
 
@@ -33,16 +34,23 @@ Examples:
 @click.argument("name", metavar="DATE|FILE")
 @click.option("--correct", is_flag=True, help="The issue is out and its file has changed: mend site and feeds only.")
 @click.option("--another", is_flag=True, help="It is an issue of its own, although one has its date and title.")
+@click.option("--dry-run", is_flag=True, help="Say who would get it, and change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
-def command(config: Path | None, name: str, correct: bool, another: bool, as_json: bool) -> int:
+def command(config: Path | None, name: str, correct: bool, another: bool, dry_run: bool, as_json: bool) -> int:
     """Publish an issue to the site, the feeds and every reader.
 
     Every reader due gets a row in the ledger before the first mail goes out. Running it again mails nobody twice: it
     goes on with whoever is left. An issue with errors is not published. Exit code 1 also when mail is left that nobody
     is sending, or when it is unknown whether it arrived; readers who were put off or refused don't count as failure.
     """
+    if dry_run and correct:
+        raise UsageError("--dry-run says who would be mailed, and --correct mails nobody: leave one of them out.")
     with App.load(config) as app:
+        if dry_run:
+            from newsletter.cli.dry_run import run_dry
+
+            return run_dry(app, parse_name(name, app.settings), another=another, as_json=as_json)
         with telling_trouble(app, Path(parse_name(name, app.settings)).stem):
             done = _publish(app, name, as_json, correct=correct, another=another)
         if done is None:

@@ -106,6 +106,28 @@ def open_database(url: str, backups: Path | None = None, clock: Callable[[], dat
     return Database(engine, name)
 
 
+def open_as_it_is(url: str) -> Database:
+    """Open a database that is there to look into it: nothing is made or migrated, and every change is refused.
+
+    Raises StoreError, also for one that this program would have to migrate first.
+    """
+    parsed = _parse_url(url)
+    name = _name(parsed)
+    with explain_refusals(name):
+        engine = _make_engine(parsed, name, looking=True)
+        try:
+            version = _read_version(engine)
+            if version != HEAD:
+                raise StoreError(
+                    f"{name} has the tables of another version ({version or 'none yet'}, this program knows {HEAD}). "
+                    "`newsletter status` brings it up to date; nothing was changed here."
+                )
+        except BaseException:
+            engine.dispose()
+            raise
+    return Database(engine, name)
+
+
 @contextmanager
 def explain_refusals(name: str) -> Iterator[None]:
     """Turn an engine's refusal into a StoreError; a broken rule or bad SQL is our own mistake and passes through."""
@@ -176,16 +198,19 @@ def _name(url: URL) -> str:
     return bare.render_as_string()
 
 
-def _make_engine(url: URL, name: str) -> Engine:
+def _make_engine(url: URL, name: str, *, looking: bool = False) -> Engine:
     if url.drivername == "sqlite":
         path = Path(str(url.database))
-        _make_private_file(path, name)
+        if not looking:
+            _make_private_file(path, name)
         arguments: dict[str, object] = {"timeout": BUSY_SECONDS, "check_same_thread": False}
         engine = create_engine(url, connect_args=arguments, hide_parameters=True)
-        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "connect", _prepare_looking if looking else _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    options = {"connect_timeout": 10, "application_name": "newsletter"}
+    options: dict[str, object] = {"connect_timeout": 10, "application_name": "newsletter"}
+    if looking:
+        options["options"] = "-c default_transaction_read_only=on"
     # A statement's parameters are readers: they belong in no error message.
     return create_engine(url, pool_pre_ping=True, connect_args=options, hide_parameters=True)
 
@@ -203,6 +228,12 @@ def _make_private_file(path: Path, name: str) -> None:
         raise StoreError(
             f"{name} can't be made: {reason}. Its folder must exist and be writable; or correct [database] url."
         ) from None
+
+
+def _prepare_looking(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
+    connection.create_function("sha256_hex", 1, hash_key, deterministic=True)
+    connection.execute("PRAGMA query_only=ON")
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

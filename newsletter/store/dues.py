@@ -92,6 +92,14 @@ def list_choices(connection: Connection, cadence: Cadence, now: datetime) -> lis
     return list(connection.execute(select(subscribers.c.topics).where(due).distinct()).scalars())
 
 
+def count_choices(connection: Connection, cadence: Cadence, now: datetime) -> list[tuple[str, bool, int]]:
+    """Return how many readers are due by choice of topics, as the column holds it, and whether they are paused."""
+    paused = is_paused(now).label("paused")
+    counted = select(subscribers.c.topics, paused, func.count()).where(is_due(cadence))
+    grouped = counted.group_by(subscribers.c.topics, paused).order_by(subscribers.c.topics, paused)
+    return [(topics, bool(out), count) for topics, out, count in connection.execute(grouped)]
+
+
 def list_choices_of(connection: Connection, edition_id: int, now: datetime) -> list[str]:
     """Return each choice of topics of readers whose row of an edition may still change (`renew_dues`)."""
     statement = select(subscribers.c.topics).join(deliveries, deliveries.c.subscriber_id == subscribers.c.id)

@@ -93,13 +93,21 @@ def freeze_edition(
         if _insert(connection, edition, source, now, kind):
             return _load(connection, edition.slug)
         row = _lock(connection, edition.slug)  # another process was faster
-    if row is not None and row.kind != kind:
-        raise UsageError(f"{edition.slug} is the name of the {row.kind} edition of {row.issue_date}: choose another.")
-    if row is not None and row.state == EditionState.PUBLISHED:
-        _check_unchanged(edition.slug, _current_source(connection, row), source)
-    elif row is not None:
+    check_freezable(connection, edition.slug, source, kind)
+    if row is not None and row.state == EditionState.FROZEN:
         _refreeze(connection, row, edition, source, now)
     return _load(connection, edition.slug)
+
+
+def check_freezable(connection: Connection, slug: str, source: str, kind: EditionKind) -> StoredEdition | None:
+    """Return an edition as it is stored, if it is, and change nothing. Raises what `freeze_edition` would."""
+    stored = load_edition(connection, slug)
+    if stored is not None and stored.kind != kind:
+        day = stored.edition.issue_date
+        raise UsageError(f"{slug} is the name of the {stored.kind} edition of {day}: choose another.")
+    if stored is not None and stored.state is EditionState.PUBLISHED:
+        _check_unchanged(slug, load_source(connection, slug), source)
+    return stored
 
 
 def correct_edition(connection: Connection, edition: Edition, source: str, now: datetime) -> StoredEdition:
