@@ -10,6 +10,7 @@ import click
 
 from newsletter.cli.terminal import short
 from newsletter.config import DEFAULT_NAME, Settings, load_settings, parse_settings, render_config
+from newsletter.config.places import is_this_machine
 from newsletter.errors import ConfigError, NewsletterError, UsageError
 from newsletter.issues.template import compose_new_issue
 
@@ -33,6 +34,15 @@ QUESTIONS = (
     ("smtp", "host", "Your mail relay's host name (empty: write mail to a folder for now)"),
 )
 
+RELAY_QUESTIONS = (
+    ("smtp", "tls", "How it is spoken to: starttls (587), implicit (TLS from the start, 465), none (this machine)"),
+    ("smtp", "port", "Its port"),
+    ("smtp", "user", "User name at the relay (empty: none)"),
+    ("alerts", "editor", "Who is told what became of each issue, and of trouble (addresses; empty: nobody)"),
+)
+"""Asked where there is a relay."""
+
+PORTS = {"starttls": 587, "implicit": 465, "none": 25}
 
 GITIGNORE = """\
 # readers, keys and what `newsletter` makes: none of it belongs into git
@@ -88,11 +98,13 @@ def _ask() -> Answers:
     for table, key, question in QUESTIONS:
         _ask_one(answers, table, key, question)
     if answers["smtp", "host"]:
-        answers["smtp", "user"] = click.prompt("User name at the relay (empty: none)", default="", show_default=False)
+        for table, key, question in RELAY_QUESTIONS:
+            _ask_one(answers, table, key, question)
     while problems := _find_problems(answers):  # a relay makes some questions matter that didn't
-        for table, key, question in QUESTIONS:
-            if f"{table}.{key}" in problems:
-                click.echo(f"{table}.{key} {problems[f'{table}.{key}']}.")
+        for table, key, question in (*QUESTIONS, *RELAY_QUESTIONS):
+            if problem := problems.get(f"{table}.{key}"):
+                click.echo(f"{table}.{key} {problem}.")
+            if problem or (key == "port" and "smtp.tls" in problems):  # the port goes with it
                 _ask_one(answers, table, key, question)
     return answers
 
@@ -100,7 +112,7 @@ def _ask() -> Answers:
 def _ask_one(answers: Answers, table: str, key: str, question: str) -> None:
     default = _suggestion(answers, table, key)
     while True:
-        answer = click.prompt(question, default=default, show_default=bool(default))
+        answer = _read_answer(key, click.prompt(question, default=default, show_default=bool(default)))
         problem = _find_problems({(table, key): answer}).get(f"{table}.{key}")
         if not problem:
             answers[table, key] = answer
@@ -108,8 +120,21 @@ def _ask_one(answers: Answers, table: str, key: str, question: str) -> None:
         click.echo(f"  That {problem}.")
 
 
+def _read_answer(key: str, answer: str) -> object:
+    """Return an answer as its setting has it: a number, a list, else text."""
+    if key == "port" and answer.isdecimal():
+        return int(answer)
+    return [part.strip() for part in answer.split(",") if part.strip()] if key == "editor" else answer
+
+
 def _suggestion(answers: Answers, table: str, key: str) -> str:
     """Return the default, with what was answered before in mind."""
+    if (table, key) == ("smtp", "tls"):
+        return "none" if is_this_machine(str(answers["smtp", "host"])) else "starttls"
+    if (table, key) == ("smtp", "port"):
+        return str(PORTS[str(answers["smtp", "tls"])])
+    if (table, key) == ("alerts", "editor"):
+        return ""
     if (table, key) == ("mail", "from_address"):
         address = f"news@{urlsplit(str(answers['publication', 'url'])).hostname}"
         if not _find_problems({(table, key): address}):  # a host without a name can have no mail
@@ -118,14 +143,14 @@ def _suggestion(answers: Answers, table: str, key: str) -> str:
 
 
 def _find_problems(answers: Answers) -> dict[str, str]:
-    """Return what is wrong with the answers, by key."""
+    """Return what is wrong with the answers, by key; of a list's entry it is said of the list."""
     tables: dict[str, dict[str, object]] = {}
     for (table, name), value in answers.items():
         tables.setdefault(table, {})[name] = value
     try:
         parse_settings(tables, DEFAULT_NAME)
     except ConfigError as error:
-        return dict(error.problems)
+        return {key.partition("[")[0]: text for key, text in error.problems}
     return {}
 
 

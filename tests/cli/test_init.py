@@ -63,10 +63,35 @@ def test_an_address_is_suggested_that_mail_can_come_from(folder: Path, url: str)
     assert load_settings(folder / "config.toml", {}).mail.from_address == Settings().mail.from_address
 
 
-def test_a_relay_is_asked_for_its_user(folder: Path) -> None:
-    answer(*ANSWERS[:7], "smtp.example.org", "bee")
+@pytest.mark.parametrize(
+    ("host", "said", "tls", "port"),
+    [
+        ("smtp.example.org", ("", ""), "starttls", 587),
+        ("smtp.example.org", ("implicit", ""), "implicit", 465),
+        ("smtp.example.org", ("ssl", "implicit", "2465"), "implicit", 2465),
+        ("smtp.example.org", ("starttls", "many", "70000", "2525"), "starttls", 2525),
+        ("localhost", ("", ""), "none", 25),
+    ],
+)
+def test_a_relay_is_asked_for_how_it_is_spoken_to(
+    folder: Path, host: str, said: tuple[str, ...], tls: str, port: int
+) -> None:
+    answer(*ANSWERS[:7], host, *said, "bee", "")
     smtp = load_settings(folder / "config.toml", {}).smtp
-    assert (smtp.host, smtp.user, smtp.tls) == ("smtp.example.org", "bee", "starttls")
+    assert (smtp.host, smtp.user, smtp.tls, smtp.port) == (host, "bee", tls, port)
+
+
+def test_where_there_is_a_relay_it_asks_who_is_told(folder: Path) -> None:
+    output = answer(*ANSWERS[:7], "localhost", "", "", "", "me", "me@bees.example.org, you@bees.example.org")
+    assert output.count("Who is told") == 2
+    assert load_settings(folder / "config.toml", {}).alerts.editor == ("me@bees.example.org", "you@bees.example.org")
+
+
+def test_a_password_in_the_clear_is_not_accepted_silently(folder: Path) -> None:
+    output = answer(*ANSWERS[:7], "smtp.example.org", "none", "", "bee", "", "implicit", "")
+    assert "would go in the clear" in output
+    smtp = load_settings(folder / "config.toml", {}).smtp
+    assert (smtp.tls, smtp.port) == ("implicit", 465)
 
 
 def test_yes_asks_nothing_and_takes_every_default(folder: Path) -> None:
@@ -84,7 +109,7 @@ def test_nothing_that_is_there_is_overwritten(folder: Path) -> None:
 
 
 def test_a_relay_with_example_names_is_not_accepted_silently(folder: Path) -> None:
-    lines = ["T", "L", "", "", "", "", "", "smtp.example.org", "", ""]
+    lines = ["T", "L", "", "", "", "", "", "smtp.example.org", "", "", "", "", ""]
     done = CliRunner().invoke(command, [], input="\n".join(lines) + "\n")
     assert "must be your own" in done.output
     assert not (folder / "config.toml").exists()
