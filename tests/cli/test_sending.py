@@ -127,7 +127,7 @@ def test_an_issue_sent_by_hand_is_reported_to_the_editor_once_and_a_relay_that_i
         folder.run("publish", "2024-05-25")
         (mail,) = Path("outbox/notices").iterdir()
         assert "2024-05-25: sent to 1 of 1" in mail.read_text()
-    assert "Trouble" not in folder.run("status")
+    assert "Trouble" not in folder.run("status") + folder.run("notices", "list")
 
 
 def test_an_issue_cancelled_by_hand_is_reported(office: Office) -> None:

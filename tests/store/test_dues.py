@@ -14,7 +14,7 @@ from newsletter.model.subscriber import Cadence, NewSubscriber
 from newsletter.model.variant import Allotment, Rendering, Share, VariantKey
 from newsletter.store.database import Database
 from newsletter.store.deliveries import claim_deliveries, count_deliveries, count_replies, list_deliveries
-from newsletter.store.dues import count_due, insert_dues, list_choices
+from newsletter.store.dues import count_choices, count_due, insert_dues, list_choices
 from newsletter.store.editions import (
     StoredEdition,
     correct_edition,
@@ -256,3 +256,21 @@ def test_readers_looked_at_by_several_statements_get_one_row_each(
         found = [row.address.partition("@")[0] for row in list_deliveries(connection, stored.id)]
     assert len(statements) == 3
     assert sorted(found) == sorted(reader.address.partition("@")[0] for reader in READERS)
+
+
+def test_who_is_due_is_counted_by_choice_and_who_is_paused_apart(database: Database, now: datetime) -> None:
+    later = reader("weekly", cadence=Cadence.WEEKLY)
+    with database.transaction() as connection:
+        add_subscribers(connection, [*READERS, reader("away", "a"), reader("gone", "a"), later], now)
+        away, gone = (subscribers.c.address == f"{name}@example.org" for name in ("away", "gone"))
+        connection.execute(update(subscribers).where(away).values(paused_until=now + timedelta(days=1)))
+        connection.execute(update(subscribers).where(gone).values(state="left", left_at=now))
+        counted = count_choices(connection, Cadence.EACH, now)
+    assert counted == [
+        ("", False, 1),
+        ("a", False, 1),
+        ("a", True, 1),
+        ("a c", False, 1),
+        ("b", False, 1),
+        ("c", False, 1),
+    ]

@@ -18,8 +18,10 @@ from newsletter.store.notices import (
     fail_notice,
     forget_notices,
     list_notices,
+    list_waiting,
     release_notices,
     settle_notices,
+    withdraw_notices,
     write_notice,
 )
 from newsletter.store.schema import notices
@@ -180,6 +182,17 @@ def test_who_leaves_gets_no_letter_that_waits(database: Database, now: datetime,
         write_notice(connection, replace(new, subscriber_id=1), now)
         mark_left(connection, "ann@example.org", now)
         assert list_notices(connection) == []
+
+
+def test_what_waits_is_withdrawn_and_what_is_claimed_stays(database: Database, now: datetime, new: NewNotice) -> None:
+    for key in ("one", "two", None):
+        _write(database, replace(new, key=key), now)
+    _claim(database, now, limit=1)
+    with database.transaction() as connection:
+        assert list_waiting(connection, new.kind) == [(2, "two")]
+        assert list_waiting(connection, "welcome") == []
+        assert withdraw_notices(connection, [1, 2]) == 1
+    assert _write(database, replace(new, key="two"), now)
 
 
 def test_old_notices_are_forgotten_and_their_keys_can_be_used_again(
