@@ -1,7 +1,7 @@
 """Sends what waits outside editions: confirmations, reminders, reports. The wiring of `delivery.notices`."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 
 from newsletter.app import App
@@ -14,8 +14,9 @@ def send_notices(
     environ: Mapping[str, str] = os.environ,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     should_stop: Callable[[], bool] = lambda: False,
+    without: Collection[int] = (),
 ) -> NoticeTally:
-    """Send every notice that is due now, by the relay or to the outbox.
+    """Send every notice that is due now, but for those `without`, by the relay or to the outbox.
 
     Raises UsageError for a password that can't be found, StoreError, and TransportError where the outbox can't be
     written.
@@ -28,5 +29,6 @@ def send_notices(
         settings=app.settings,
         clock=clock,
         should_stop=should_stop,
+        without=without,
     )
     return deliver_notices(desk)

@@ -14,11 +14,11 @@ from newsletter.daemon import Job, run_every
 from newsletter.errors import NewsletterError
 from newsletter.indexing import update_index
 from newsletter.issues.folder import show_path
-from newsletter.notifying import send_notices
 from newsletter.publishing import load_draft, update_site
 from newsletter.render.edition import sender_of
 from newsletter.schedule.posts import Post
 from newsletter.schedule.running import run_posts
+from newsletter.schedule.settled import send_letters
 from newsletter.schedule.ticks import Role
 from newsletter.site import make_frame
 from newsletter.systemd import READY, STOPPING, Pulse, load_watchdog, notify
@@ -92,7 +92,7 @@ def open_served(app: App, write_log: WriteLog | None) -> Served:
     )
     service = make_service(house, Gate(app.settings, write_log))
 
-    async def send_letters(stopping: asyncio.Event) -> None:
+    async def empty_the_box(stopping: asyncio.Event) -> None:
         bell.listen()
         await run_every(NOTICE_SECONDS, lambda: _send_letters(app, stopping.is_set), stopping, bell.rung)
 
@@ -101,7 +101,7 @@ def open_served(app: App, write_log: WriteLog | None) -> Served:
             await asyncio.sleep(FLUSH_SECONDS)
             service.gate.flush()
 
-    return Served(service, (send_letters, write_lines, *_make_intake_jobs(app)))
+    return Served(service, (empty_the_box, write_lines, *_make_intake_jobs(app)))
 
 
 def make_schedule_job(posts: Sequence[Post], run_all: Callable[..., bool] = run_posts) -> Job:
@@ -169,7 +169,7 @@ _OPENER = urllib.request.build_opener(_NoRedirect)
 def _send_letters(app: App, should_stop: Callable[[], bool]) -> None:
     """Send what waits; what goes wrong is told to the log, and tried again."""
     try:
-        tally = send_notices(app, should_stop=should_stop)
+        tally = send_letters(app, should_stop=should_stop)
     except NewsletterError as error:
         _logger.error("Mails to readers can't be sent: %s", error)
         return

@@ -9,7 +9,7 @@ import asyncio
 import os
 import random
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -54,7 +54,7 @@ class NoticeTally:
 
 @dataclass(frozen=True, slots=True)
 class NoticeDesk:
-    """What a run works with."""
+    """What a run works with; notices in `without` wait on."""
 
     database: Database
     transport: Transport
@@ -64,6 +64,7 @@ class NoticeDesk:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     jitter: Callable[[], float] = lambda: random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, protects nothing
     should_stop: Callable[[], bool] = lambda: False
+    without: Collection[int] = ()
     owner: str = field(default_factory=lambda: load_owner(secrets.token_hex(4)))
 
 
@@ -164,7 +165,7 @@ def _claim(desk: NoticeDesk) -> Notice | None:
     now, smtp = desk.clock(), desk.settings.smtp
     lease = timedelta(seconds=2 * (_COMMANDS_PER_MAIL * smtp.timeout + smtp.data_timeout))
     with desk.database.transaction() as connection:
-        return next(iter(claim_notices(connection, desk.owner, now + lease, now, 1)), None)
+        return next(iter(claim_notices(connection, desk.owner, now + lease, now, 1, desk.without)), None)
 
 
 def _settle(desk: NoticeDesk, notice: Notice, verdict: Verdict) -> NoticeState:

@@ -105,6 +105,16 @@ class NoticeSettlement:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingNotice:
+    """A notice that waits until `due_at`, by its key; `put_off` says that it was tried before."""
+
+    id: int
+    key: str
+    due_at: datetime
+    put_off: bool
+
+
+@dataclass(frozen=True, slots=True)
 class NoticeLine:
     """What the list of notices shows of one; the texts are gone once it is settled."""
 

@@ -36,10 +36,9 @@ def end_trouble(connection: Connection, what: str) -> bool:
     return True
 
 
-def is_over(connection: Connection, digest: str) -> bool:
-    """Return whether trouble, by the digest in its event's key, went well since."""
-    known = _load(load_mark(connection, _PREFIX + digest))
-    return known is not None and not known.lasts
+def load_trouble(connection: Connection, digest: str) -> Known | None:
+    """Return what is kept of trouble, by the digest in its event's key."""
+    return _load(load_mark(connection, _PREFIX + digest))
 
 
 def withdraw_telling(connection: Connection, digest: str) -> None:

@@ -7,7 +7,7 @@ A notice is sent at least once: whoever finds a claim whose lease is over sends 
 may have sent it just before.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,15 @@ from sqlalchemy import Connection, Row, and_, bindparam, delete, func, literal_c
 from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter.mail.address import fold_address
-from newsletter.model.notice import LetterKind, NewNotice, Notice, NoticeLine, NoticeSettlement, NoticeState
+from newsletter.model.notice import (
+    LetterKind,
+    NewNotice,
+    Notice,
+    NoticeLine,
+    NoticeSettlement,
+    NoticeState,
+    WaitingNotice,
+)
 from newsletter.store.schema import notices
 
 REPLY_LENGTH = 500
@@ -51,15 +59,22 @@ def write_notice(connection: Connection, new: NewNotice, now: datetime, not_befo
     return connection.execute(statement).one_or_none() is not None
 
 
-def claim_notices(connection: Connection, owner: str, lease_until: datetime, now: datetime, limit: int) -> list[Notice]:
+def claim_notices(
+    connection: Connection,
+    owner: str,
+    lease_until: datetime,
+    now: datetime,
+    limit: int,
+    without: Collection[int] = (),
+) -> list[Notice]:
     """Claim up to `limit` notices that are due for `owner`, oldest first; no notice is given to two owners at once.
 
-    Those of a sender whose lease is over are due, too. Those whose time is over fail on the way.
+    Those of a sender whose lease is over are due, too. Those whose time is over fail on the way; `without` wait on.
     """
     _fail_expired(connection, now)
     due = or_(and_(_QUEUED, notices.c.next_attempt_at <= now), _is_lost(now))
-    statement = select(notices).where(due).order_by(notices.c.id).limit(limit).with_for_update(skip_locked=True)
-    rows = connection.execute(statement).all()
+    statement = select(notices).where(due, notices.c.id.not_in(without)).order_by(notices.c.id).limit(limit)
+    rows = connection.execute(statement.with_for_update(skip_locked=True)).all()
     if rows:
         claimed = update(notices).where(notices.c.id.in_([row.id for row in rows]))
         claimed = claimed.values(state=NoticeState.SENDING, owner=owner, lease_until=lease_until, next_attempt_at=None)
@@ -135,10 +150,12 @@ def cancel_notices(connection: Connection, subscriber_id: int, address: str) -> 
     return connection.execute(statement).rowcount
 
 
-def list_waiting(connection: Connection, kind: str) -> list[tuple[int, str]]:
-    """Return number and key of the notices of a kind that wait and have a key."""
-    waiting = select(notices.c.id, notices.c.key).where(_QUEUED, notices.c.kind == kind, notices.c.key.is_not(None))
-    return [(row.id, row.key) for row in connection.execute(waiting.order_by(notices.c.id))]
+def list_waiting(connection: Connection, kind: str) -> list[WaitingNotice]:
+    """Return the notices of a kind that wait and have a key."""
+    columns = (notices.c.id, notices.c.key, notices.c.next_attempt_at, notices.c.reply)
+    waiting = select(*columns).where(_QUEUED, notices.c.kind == kind, notices.c.key.is_not(None))
+    rows = connection.execute(waiting.order_by(notices.c.id))
+    return [WaitingNotice(row.id, row.key, row.next_attempt_at, bool(row.reply)) for row in rows]
 
 
 def withdraw_notices(connection: Connection, numbers: Sequence[int]) -> int:

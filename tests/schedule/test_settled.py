@@ -8,11 +8,11 @@ import pytest
 from newsletter.model.edition import EditionKind
 from newsletter.model.slot import Plan, Slot, SlotKey, SlotState, Why
 from newsletter.schedule.policy_troubles import Trouble
-from newsletter.schedule.settled import is_slot_settled, send_letters, withdraw_settled
+from newsletter.schedule.settled import is_slot_settled, list_premature, send_letters, withdraw_settled
 from newsletter.schedule.ticks import NOTICES, Role, Tick, run_tick
 from newsletter.schedule.troubles import end_trouble, tell_trouble
 from newsletter.store.controls import halt_edition, resume_edition
-from newsletter.store.schema import calls
+from newsletter.store.schema import calls, notices
 from tests.schedule.posted import DUE, EVE, HOUR, ISSUE, MINUTE, Desk
 
 SLOT = Slot(Plan(SlotKey(EditionKind.ISSUE, date(2024, 5, 25)), DUE, "07:30", "UTC"), SlotState.HELD, told="x")
@@ -74,6 +74,18 @@ def test_trouble_that_is_over_is_not_told_and_at_once_when_it_comes_back(desk: D
     assert not tell(desk)
     assert subjects(desk) == ["Trouble with sending 2024-05-25"]
     assert (withdraw_settled(desk.app.database), send_letters(desk.app, lambda: desk.now).sent) == (0, 1)
+
+
+def test_a_letter_that_was_put_off_waits_until_its_trouble_has_failed_once_more(desk: Desk) -> None:
+    assert tell(desk)
+    with desk.app.database.transaction() as connection:
+        put_off = {"reply": "can't be reached", "next_attempt_at": EVE + 5 * MINUTE}
+        connection.execute(notices.update().values(put_off))
+    desk.now = EVE + 6 * MINUTE
+    assert send_letters(desk.app, lambda: desk.now).sent == 0
+    assert list_premature(desk.app.database, EVE + 50 * MINUTE) == []  # nobody seems to try it again
+    assert not tell(desk)
+    assert send_letters(desk.app, lambda: desk.now).sent == 1
 
 
 @pytest.mark.parametrize("engine_name", ["sqlite"])

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from newsletter.model.notice import NewNotice, Notice, NoticeSettlement, NoticeState
+from newsletter.model.notice import NewNotice, Notice, NoticeSettlement, NoticeState, WaitingNotice
 from newsletter.model.subscriber import NewSubscriber
 from newsletter.store.database import Database
 from newsletter.store.notices import (
@@ -91,6 +91,14 @@ def test_the_oldest_go_first_and_no_more_than_asked(database: Database, now: dat
     for number in range(3):
         _write(database, replace(new, key=str(number)), now)
     assert [found.id for found in _claim(database, now, limit=2)] == [1, 2]
+
+
+def test_those_to_wait_on_are_passed_by(database: Database, now: datetime, new: NewNotice) -> None:
+    for key in ("one", "two"):
+        _write(database, replace(new, key=key), now)
+    with database.transaction() as connection:
+        claimed = claim_notices(connection, "one", now + HOUR, now, 5, without=[1])
+    assert [notice.id for notice in claimed] == [2]
 
 
 def test_what_a_dead_sender_held_is_due_at_once(database: Database, now: datetime, new: NewNotice) -> None:
@@ -189,7 +197,7 @@ def test_what_waits_is_withdrawn_and_what_is_claimed_stays(database: Database, n
         _write(database, replace(new, key=key), now)
     _claim(database, now, limit=1)
     with database.transaction() as connection:
-        assert list_waiting(connection, new.kind) == [(2, "two")]
+        assert list_waiting(connection, new.kind) == [WaitingNotice(2, "two", now, put_off=False)]
         assert list_waiting(connection, "welcome") == []
         assert withdraw_notices(connection, [1, 2]) == 1
     assert _write(database, replace(new, key="two"), now)
