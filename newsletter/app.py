@@ -91,12 +91,14 @@ class App:
         """Return what readers' wishes are met with."""
         from newsletter.audience.policy_joining import Offer
         from newsletter.audience.reception import Reception
+        from newsletter.model.subscriber import Cadence
         from newsletter.render.environment import catalogues_of
         from newsletter.render.letters import make_letter_writer
         from newsletter.render.translation import list_languages
 
         topics = {topic_key(heading): heading for heading in self.settings.issues.sections}
-        offer = Offer(topics, tuple(list_languages(catalogues_of(self.environment))))
+        cadences = (Cadence.EACH, *map(Cadence, self.settings.rollups.kinds))
+        offer = Offer(topics, tuple(list_languages(catalogues_of(self.environment))), cadences)
         write = make_letter_writer(self.settings, self.environment)
         return Reception(self.link_keys, self.settings.joining, write, offer)
 

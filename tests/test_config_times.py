@@ -209,3 +209,11 @@ def test_publications_are_found_from_where_the_config_stands(tmp_path: Path) -> 
     settings = load_settings(tmp_path / "config.toml", {})
     assert settings.serve.publications == (tmp_path / "daily/config.toml",)
     assert re.fullmatch(r".*/webhook\.secret", str(settings.alerts.webhook_secret))
+
+
+def test_what_is_sent_has_a_time_or_is_sent_by_hand() -> None:
+    from newsletter.config import Rollups
+
+    assert Rollups().kinds == ()
+    assert Rollups(weekly="sun 09:00").kinds == ("weekly",)
+    assert Rollups(monthly="1 09:00", by_hand=("weekly", "monthly")).kinds == ("weekly", "monthly")

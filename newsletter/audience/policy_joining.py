@@ -23,13 +23,14 @@ _LANGUAGE_LENGTH = 35
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What readers may choose from: `topics` by key, each with its heading, and `languages` that we speak.
+    """What readers may choose from: `topics` by key, each with its heading, `languages` that we speak, `cadences`.
 
-    No languages means that any tag will do.
+    No languages means that any tag will do. A cadence at which nobody sends mail is not offered.
     """
 
     topics: Mapping[str, str] = field(default_factory=dict)
     languages: tuple[str, ...] = ()
+    cadences: tuple[Cadence, ...] = tuple(Cadence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,7 @@ def check_form(form: JoinForm, offer: Offer) -> tuple[JoinForm, tuple[FieldProbl
     except UsageError as error:
         problems.append(FieldProblem("name", "name", str(error)))
     problems += check_topics(form.topics, offer)
+    problems += check_cadence(form.cadence, offer)
     problems += check_language(form.language, offer)
     return replace(form, address=wire, name=name), tuple(problems)
 
@@ -132,6 +134,12 @@ def check_topics(topics: frozenset[str], offer: Offer) -> Iterator[FieldProblem]
     """Yield a problem for topics that nobody offers."""
     if not topics <= offer.topics.keys():
         yield FieldProblem("topics", "topics", "There is no such topic.")
+
+
+def check_cadence(cadence: Cadence, offer: Offer) -> Iterator[FieldProblem]:
+    """Yield a problem for a cadence at which nobody sends mail."""
+    if cadence not in offer.cadences:
+        yield FieldProblem("cadence", "cadence", f"There is no {cadence} mail.")
 
 
 def check_language(language: str, offer: Offer) -> Iterator[FieldProblem]:

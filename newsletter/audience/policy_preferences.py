@@ -4,7 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from newsletter.audience.policy_joining import FieldProblem, Offer, check_language, check_name, check_topics
+from newsletter.audience.policy_joining import (
+    FieldProblem,
+    Offer,
+    check_cadence,
+    check_language,
+    check_name,
+    check_topics,
+)
 from newsletter.errors import UsageError
 from newsletter.model.subscriber import Cadence, Subscriber
 
@@ -42,6 +49,8 @@ def check_choices(
     except UsageError as error:
         problems.append(FieldProblem("name", "name", str(error)))
     problems += check_topics(choices.topics - before.topics, offer)
+    if choices.cadence != before.cadence:
+        problems += check_cadence(choices.cadence, offer)
     if choices.language != before.language:
         problems += check_language(choices.language, offer)
     until = choices.paused_until

@@ -90,12 +90,21 @@ class Schedule(Table):
 
 
 class Rollups(Table):
-    """What a week or a month brought in one mail, for readers who chose that. Empty: none goes out by itself."""
+    """What a week or a month brought in one mail. Readers may choose what has a time here or is sent by hand."""
 
     weekly: Annotated[str, AfterValidator(_weekly)] = Field("", description='Weekday and time, like "sun 09:00".')
     monthly: Annotated[str, AfterValidator(_monthly)] = Field(
         "", description='Day of the month (1 to 28, or last) and time, like "1 09:00".'
     )
+    by_hand: tuple[Literal["weekly", "monthly"], ...] = Field(
+        (), description="What you send without a time here, by `newsletter rollup`, so that readers may choose it, too."
+    )
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Return which of "weekly" and "monthly" are sent."""
+        times = {"weekly": self.weekly, "monthly": self.monthly}
+        return tuple(kind for kind, time in times.items() if time or kind in self.by_hand)
 
     @property
     def weekly_timetable(self) -> Timetable | None:

@@ -64,9 +64,9 @@ def take_wish(visit: Visit) -> Response:
 def show_openapi(visit: Visit) -> Response:
     """Describe the endpoints for programs."""
     house = visit.house
-    document = compose_openapi(
-        house.settings.publication.title, house.settings.publication.url, JoinWish.model_json_schema()
-    )
+    wish = JoinWish.model_json_schema()
+    wish["$defs"]["Cadence"]["enum"] = list(house.reception.offer.cadences)
+    document = compose_openapi(house.settings.publication.title, house.settings.publication.url, wish)
     return show_json(document, headers={"cache-control": "public, max-age=3600"})
 
 

@@ -4,6 +4,8 @@ Whatever a POST to this address carries, it ends the mail: the link is the autho
 anywhere shall not be asked again. The one exception is the button that asks for fewer mails.
 """
 
+from http import HTTPStatus
+
 from starlette.responses import Response
 
 from newsletter.audience.leaving import get_fewer, load_leaver, unsubscribe
@@ -21,8 +23,7 @@ def show_leave(visit: Visit) -> Response:
     reader = load_leaver(visit.house.database, visit.house.reception.keys, visit.token)
     if reader is None:
         return show_lost_link(visit, Purpose.UNSUBSCRIBE)
-    reads = reader.state is not SubscriberState.LEFT
-    return show_page(visit, "leave.html", language=_language(visit, reader), reads=reads, cadence=reader.cadence)
+    return _show(visit, reader)
 
 
 def take_leave(visit: Visit) -> Response:
@@ -39,8 +40,24 @@ def take_leave(visit: Visit) -> Response:
     return show_page(visit, "left.html", language=_language(visit, done.subscriber))
 
 
+def _show(visit: Visit, reader: Subscriber, status: int = HTTPStatus.OK) -> Response:
+    offered = visit.house.reception.offer.cadences
+    more = list(Cadence)[list(Cadence).index(reader.cadence) + 1 :]
+    return show_page(
+        visit,
+        "leave.html",
+        status=status,
+        language=_language(visit, reader),
+        reads=reader.state is not SubscriberState.LEFT,
+        fewer=[cadence for cadence in more if cadence in offered],
+    )
+
+
 def _get_fewer(visit: Visit, cadence: Cadence) -> Response:
     house = visit.house
+    if cadence not in house.reception.offer.cadences:  # the page is older than the settings
+        known = load_leaver(house.database, house.reception.keys, visit.token)
+        return _show(visit, known, HTTPStatus.CONFLICT) if known else show_lost_link(visit, Purpose.UNSUBSCRIBE)
     origin = visit.origin("page")
     reader = get_fewer(house.database, house.reception.keys, visit.token, cadence, origin, visit.now)
     if reader is None:

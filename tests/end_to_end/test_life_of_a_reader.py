@@ -33,6 +33,8 @@ from_address = "news@example.org"
 port = {port}
 [issues]
 sections = ["Agents", "Evaluations", "Safety"]
+[rollups]
+by_hand = ["weekly"]
 [joining]
 min_seconds = 0.0
 [smtp]

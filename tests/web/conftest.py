@@ -22,7 +22,7 @@ from newsletter.bounces.letters import Letters
 from newsletter.config import Bounces, Joining, Publication, Settings, Site, Web
 from newsletter.mail.reports.read import Ours
 from newsletter.mail.token import Purpose, make_token
-from newsletter.model.subscriber import NewSubscriber, Subscriber
+from newsletter.model.subscriber import Cadence, NewSubscriber, Subscriber
 from newsletter.operators import passwords
 from newsletter.render.environment import load_environment
 from newsletter.render.letters import make_letter_writer
@@ -55,6 +55,7 @@ class Town:
 
     settings: Settings
     database: Database
+    cadences: tuple[Cadence, ...] = tuple(Cadence)
     now: datetime = NOW
     rung: int = 0
     lines: list[str] = field(default_factory=list)
@@ -63,9 +64,9 @@ class Town:
 
     def __post_init__(self) -> None:
         environment = share_environment()
-        self.reception = Reception(
-            (KEY,), self.settings.joining, make_letter_writer(self.settings, environment), Offer(TOPICS, ("en", "de"))
-        )
+        offer = Offer(TOPICS, ("en", "de"), self.cadences)
+        write = make_letter_writer(self.settings, environment)
+        self.reception = Reception((KEY,), self.settings.joining, write, offer)
         self.house = House(
             self.settings,
             make_frame(self.settings, environment),
@@ -179,7 +180,11 @@ def make_town(folder: Path, database: Database) -> MakeTown:
     """Makes a town with tables of settings other than the usual ones."""
 
     def make(
-        url: str = BASE, web: Web | None = None, joining: Joining | None = None, bounces: Bounces | None = None
+        url: str = BASE,
+        web: Web | None = None,
+        joining: Joining | None = None,
+        bounces: Bounces | None = None,
+        cadences: tuple[Cadence, ...] = tuple(Cadence),
     ) -> Town:
         settings = Settings(
             publication=Publication(url=url, postal_address="1 Main Street"),
@@ -188,7 +193,7 @@ def make_town(folder: Path, database: Database) -> MakeTown:
             joining=joining or Joining(),
             bounces=bounces or Bounces(),
         )
-        return Town(settings, database)
+        return Town(settings, database, cadences)
 
     return make
 

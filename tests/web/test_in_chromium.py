@@ -30,7 +30,7 @@ ABROAD = ["--disable-features=LocalNetworkAccessChecks"]
 Scheme = Literal["light", "dark"]
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 READER, GUEST, LEAVER, ERASED = range(1, 5)
-ISSUES = '[issues]\nsections = ["Medical LLMs", "LLMs agents"]\n'
+ISSUES = '[issues]\nsections = ["Medical LLMs", "LLMs agents"]\n[rollups]\nby_hand = ["weekly", "monthly"]\n'
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 RUN_AXE = """async (rules) => {
