@@ -46,7 +46,7 @@ def run_dry(app: App, name: str, *, another: bool, as_json: bool) -> int:
 def _describe(settings: Settings, found: Rehearsal, now: datetime) -> Iterator[tuple[str, str]]:
     papers = len(list(found.issue.entries))
     yield "issue", f"{found.issue.title} ({count(papers, 'entry', 'entries')}), from {short(found.path)}"
-    yield "mail", f"“{found.edition.subject}”"
+    yield "mail", f"with the subject “{found.edition.subject}”"
     yield "page", issue_url(settings.publication.url, found.edition.slug)
     yield "slot", _describe_slot(settings, found)
     if found.standing:

@@ -64,6 +64,7 @@ def snapshot() -> dict[str, str]:
 
 
 def test_it_tells_who_would_get_it_and_changes_nothing(office: Office) -> None:
+    Path("config.toml").write_text('[schedule]\nat = "07:30"\n')
     before = snapshot()
     said = office.run("publish", DAY, "--dry-run")
     assert f"3 mails would be sent → outbox/{DAY}/" in said
@@ -75,11 +76,9 @@ def test_it_tells_who_would_get_it_and_changes_nothing(office: Office) -> None:
     assert "1 nothing in this issue for: evaluations" in said
     assert "1 paused" in said
     assert "1 weekly, by the roll-up" in said
-    assert "by hand: [schedule] has no such day" in said
+    assert "due by itself at 2024-05-25 07:30" in said
     assert f"Nothing was changed. To do it: newsletter publish {DAY}" in said
     assert snapshot() == before
-    office.run("publish", DAY)
-    assert len(list(Path(f"outbox/{DAY}").iterdir())) == 3
 
 
 def test_as_json_with_relays_seeds_and_a_schedule(office: Office) -> None:
@@ -96,16 +95,14 @@ def test_as_json_with_relays_seeds_and_a_schedule(office: Office) -> None:
     assert found["to"] == ["one.acme.example:587 (weight 1)", "two.acme.example:587 (weight 3)"]
     assert found["readers"]["mailed"][0] == {"topics": [], "readers": 1}
     assert found["readers"]["later"] == {"weekly": 1, "monthly": 0}
-    assert "due by itself at 2024-05-25 07:30" in office.run("publish", DAY, "--dry-run")
 
 
 def test_of_one_that_is_out_it_tells_who_is_left_and_what_stops_it(office: Office) -> None:
     office.run("publish", DAY)
-    again = office.read("publish", DAY, "--dry-run")
-    assert (again["mails"], again["audit"]["sent"], again["readers"]) == (0, 3, None)
     with office.database.transaction() as connection:
         connection.execute(text("UPDATE deliveries SET state='queued', settled_at=NULL WHERE state='sent'"))
-    assert office.read("publish", DAY, "--dry-run")["mails"] == 3
+    left = office.read("publish", DAY, "--dry-run")
+    assert (left["mails"], left["audit"]["queued"], left["readers"]) == (3, 3, None)
     with office.database.transaction() as connection:
         pause_edition(connection, 1, NOW)
     before = snapshot()
@@ -130,13 +127,16 @@ def test_what_would_stop_a_publish_stops_it(office: Office) -> None:
     path.write_text(good)
     with office.database.transaction() as connection:
         connection.execute(insert(fenced).values(key=f"day:{DAY}", noted_at=NOW))
-    assert "3 readers would be unknown and get no mail" in office.run("publish", DAY, "--dry-run")
-    assert office.read("publish", DAY, "--dry-run")["mails"] == 0
+    said = office.run("publish", DAY, "--dry-run")
+    assert "3 readers would be unknown and get no mail" in said
+    assert "0 mails would be sent" in said
 
 
 def test_before_there_is_a_database_none_is_made(tmp_path: Path, office: Office) -> None:
     Path("config.toml").write_text('[database]\nurl = "sqlite:///other.db"\n')
-    assert "there are no readers yet" in office.run("publish", DAY, "--dry-run")
+    said = office.run("publish", DAY, "--dry-run")
+    assert "there are no readers yet" in said
+    assert "by hand: [schedule] has no such day" in said
     assert not Path("other.db").exists()
 
 

@@ -15,6 +15,8 @@ from newsletter.store.controls import halt_edition, resume_edition
 from newsletter.store.schema import calls, notices
 from tests.schedule.posted import DUE, EVE, HOUR, ISSUE, MINUTE, Desk
 
+one_engine = pytest.mark.parametrize("engine_name", ["sqlite"])  # the store's tests hold both engines to it
+
 SLOT = Slot(Plan(SlotKey(EditionKind.ISSUE, date(2024, 5, 25)), DUE, "07:30", "UTC"), SlotState.HELD, told="x")
 SKIPPED = replace(SLOT, state=SlotState.SKIPPED, told="y")
 
@@ -45,6 +47,7 @@ def subjects(desk: Desk) -> list[str]:
     return [subject.removeprefix("[Daily] ") for subject, _ in desk.told()]
 
 
+@one_engine
 def test_of_an_issue_that_was_held_and_went_out_only_the_report_arrives(desk: Desk) -> None:
     desk.write("2024-05-25", ISSUE.replace("date:", "draft: true\ndate:"))
     desk.at(EVE)
@@ -64,6 +67,7 @@ def tell(desk: Desk) -> bool:
         return tell_trouble(connection, desk.post.teller, trouble, desk.now)
 
 
+@one_engine
 def test_trouble_that_is_over_is_not_told_and_at_once_when_it_comes_back(desk: Desk) -> None:
     assert tell(desk)
     with desk.app.database.transaction() as connection:
@@ -76,6 +80,7 @@ def test_trouble_that_is_over_is_not_told_and_at_once_when_it_comes_back(desk: D
     assert (withdraw_settled(desk.app.database), send_letters(desk.app, lambda: desk.now).sent) == (0, 1)
 
 
+@one_engine
 def test_a_letter_that_was_put_off_waits_until_its_trouble_has_failed_once_more(desk: Desk) -> None:
     assert tell(desk)
     with desk.app.database.transaction() as connection:
@@ -88,7 +93,7 @@ def test_a_letter_that_was_put_off_waits_until_its_trouble_has_failed_once_more(
     assert send_letters(desk.app, lambda: desk.now).sent == 1
 
 
-@pytest.mark.parametrize("engine_name", ["sqlite"])
+@one_engine
 def test_a_halt_that_was_resumed_is_not_told(desk: Desk) -> None:
     desk.write("2024-05-25")
     desk.publish_by_hand("2024-05-25")
@@ -103,7 +108,7 @@ def test_a_halt_that_was_resumed_is_not_told(desk: Desk) -> None:
     assert "2024-05-25: sending has halted" not in subjects(desk)
 
 
-@pytest.mark.parametrize("engine_name", ["sqlite"])
+@one_engine
 def test_that_letters_cannot_be_sent_is_told_to_the_webhook_alone(desk: Desk) -> None:
     def fail(_: object) -> None:
         raise OSError("the relay is away")
