@@ -15,7 +15,7 @@ from newsletter.cli.terminal import count, print_json, print_problems, say_line,
 from newsletter.config import Settings
 from newsletter.errors import IssueError
 from newsletter.model.edition import EditionKind
-from newsletter.model.slot import SlotKey, SlotState
+from newsletter.model.slot import Plan, SlotKey, SlotState
 from newsletter.rehearsing import Crowd, Rehearsal, Standing, rehearse_issue
 from newsletter.schedule.planning import load_calendar
 from newsletter.store.database import read_clock
@@ -48,7 +48,7 @@ def _describe(settings: Settings, found: Rehearsal, now: datetime) -> Iterator[t
     yield "issue", f"{found.issue.title} ({count(papers, 'entry', 'entries')}), from {short(found.path)}"
     yield "mail", f"with the subject “{found.edition.subject}”"
     yield "page", issue_url(settings.publication.url, found.edition.slug)
-    yield "slot", _describe_slot(settings, found)
+    yield "slot", _describe_slot(settings, found, now)
     if found.standing:
         yield from _describe_standing(found.standing, found.edition.slug, now)
     else:
@@ -59,15 +59,23 @@ def _describe(settings: Settings, found: Rehearsal, now: datetime) -> Iterator[t
     yield "", "Nothing was changed. To do it: newsletter publish " + found.edition.slug
 
 
-def _describe_slot(settings: Settings, found: Rehearsal) -> str:
-    slot, zone = found.slot, ZoneInfo(settings.publication.time_zone)
-    plan = slot.plan if slot else load_calendar(settings).plan(SlotKey(EditionKind.ISSUE, found.edition.issue_date))
+def _describe_slot(settings: Settings, found: Rehearsal, now: datetime) -> str:
+    slot, zone, plan = found.slot, ZoneInfo(settings.publication.time_zone), _find_plan(settings, found)
     if plan is None:
         return "by hand: [schedule] has no such day"
     moment = f"{plan.due_at.astimezone(zone):%Y-%m-%d %H:%M %Z}"
+    if slot is None and plan.due_at <= now:
+        return f"by hand: its time was {moment}, and nobody has planned it"
     if slot is None or slot.state is SlotState.DUE:
         return f"due by itself at {moment}"
     return f"{slot.state}{f', {slot.why}' if slot.why else ''}; it was due at {moment}"
+
+
+def _find_plan(settings: Settings, found: Rehearsal) -> Plan | None:
+    """Return when it is due by itself: as it was planned, or as it will be."""
+    if found.slot:
+        return found.slot.plan
+    return load_calendar(settings).plan(SlotKey(EditionKind.ISSUE, found.edition.issue_date))
 
 
 def _describe_standing(standing: Standing, slug: str, now: datetime) -> Iterator[tuple[str, str]]:
@@ -107,7 +115,7 @@ def _name_ways(settings: Settings, slug: str) -> list[str]:
 
 def _summarise(settings: Settings, found: Rehearsal) -> dict[str, object]:
     """Return what `_describe` says, for machines."""
-    standing, slot = found.standing, found.slot
+    standing, slot, plan = found.standing, found.slot, _find_plan(settings, found)
     return {
         "dry_run": True,
         "slug": found.edition.slug,
@@ -116,7 +124,8 @@ def _summarise(settings: Settings, found: Rehearsal) -> dict[str, object]:
         "subject": found.edition.subject,
         "page": issue_url(settings.publication.url, found.edition.slug),
         "problems": [asdict(problem) for problem in found.problems],
-        "slot": {"state": slot.state, "why": slot.why, "due_at": slot.due_at} if slot else None,
+        "due_at": plan.due_at if plan else None,
+        "slot": {"state": slot.state, "why": slot.why} if slot else None,
         "published_at": standing.stored.published_at if standing else None,
         "control": asdict(standing.control) if standing else None,
         "next_try_at": standing.next_try_at if standing else None,

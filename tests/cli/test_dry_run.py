@@ -1,6 +1,6 @@
 """`publish --dry-run` says what a publish would do, and nothing is as much as touched."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -8,10 +8,13 @@ import pytest
 from sqlalchemy import insert, text, update
 
 from newsletter.errors import StoreError
+from newsletter.model.edition import EditionKind
+from newsletter.model.slot import Plan, SlotKey
 from newsletter.model.subscriber import Cadence, NewSubscriber
 from newsletter.store.controls import pause_edition
 from newsletter.store.database import VERSION_TABLE, open_as_it_is, open_database
 from newsletter.store.schema import fenced, subscribers
+from newsletter.store.slots import plan_slots
 from newsletter.store.subscribers import add_subscribers
 from tests.cli.conftest import NOW, Office
 from tests.press import compose_issue
@@ -76,7 +79,7 @@ def test_it_tells_who_would_get_it_and_changes_nothing(office: Office) -> None:
     assert "1 nothing in this issue for: evaluations" in said
     assert "1 paused" in said
     assert "1 weekly, by the roll-up" in said
-    assert "due by itself at 2024-05-25 07:30" in said
+    assert "by hand: its time was 2024-05-25 07:30 UTC, and nobody has planned it" in said
     assert f"Nothing was changed. To do it: newsletter publish {DAY}" in said
     assert snapshot() == before
 
@@ -92,6 +95,7 @@ def test_as_json_with_relays_seeds_and_a_schedule(office: Office) -> None:
         None,
         ["seed@acme.example"],
     )
+    assert found["due_at"] == "2024-05-25T07:30:00+00:00"
     assert found["to"] == ["one.acme.example:587 (weight 1)", "two.acme.example:587 (weight 3)"]
     assert found["readers"]["mailed"][0] == {"topics": [], "readers": 1}
     assert found["readers"]["later"] == {"weekly": 1, "monthly": 0}
@@ -127,7 +131,10 @@ def test_what_would_stop_a_publish_stops_it(office: Office) -> None:
     path.write_text(good)
     with office.database.transaction() as connection:
         connection.execute(insert(fenced).values(key=f"day:{DAY}", noted_at=NOW))
+        key = SlotKey(EditionKind.ISSUE, date.fromisoformat(DAY))
+        plan_slots(connection, [Plan(key, NOW, "07:30", "UTC")], (), (), NOW)
     said = office.run("publish", DAY, "--dry-run")
+    assert "due by itself at 2024-05-25 06:30 UTC" in said
     assert "3 readers would be unknown and get no mail" in said
     assert "0 mails would be sent" in said
 
