@@ -64,7 +64,7 @@ def _joining() -> dict[str, Any]:
 def _searching() -> dict[str, Any]:
     return {
         "operationId": "search",
-        "summary": "Find issues and papers.",
+        "summary": "Find issues and entries.",
         "parameters": [
             _parameter("q", {"type": "string", "minLength": 1, "maxLength": 200}, required=True),
             _parameter("section", {"type": "string", "maxLength": 60}),
