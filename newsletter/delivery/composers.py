@@ -10,14 +10,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from newsletter.delivery.desk import Compose
-from newsletter.delivery.lanes import Mail
-from newsletter.model.delivery import Delivery, Reply
-
-Unwritable = tuple[Delivery, Reply]
-"""A reader for whom no mail can be made, and why, as if a server had said it."""
-
-Made = Mail | Unwritable
+from newsletter.delivery.desk import ComposeAll, Made
+from newsletter.model.delivery import Delivery
 
 _CHUNK: Final = 64
 """Mails that a thread makes in one go: few enough for all threads to end together."""
@@ -30,13 +24,13 @@ class Composers:
     """Makes mails until it is closed. `take` gets them, `fail` what went wrong; both are called by the event loop."""
 
     def __init__(
-        self, compose: Compose, take: Callable[[Sequence[Made]], None], fail: Callable[[Exception], None]
+        self, compose: ComposeAll, take: Callable[[Sequence[Made]], None], fail: Callable[[Exception], None]
     ) -> None:
         self._compose = compose
         self._take = take
         self._fail = fail
         self._pool = ThreadPoolExecutor((os.cpu_count() or 1) + _SPARE, "compose")
-        self._making: set[asyncio.Future[list[Made]]] = set()
+        self._making: set[asyncio.Future[Sequence[Made]]] = set()
 
     @property
     def busy(self) -> bool:
@@ -47,7 +41,7 @@ class Composers:
         """Make the mails of these readers, behind those that are being made."""
         loop = asyncio.get_running_loop()
         for start in range(0, len(claimed), _CHUNK):
-            future = loop.run_in_executor(self._pool, self._make_all, claimed[start : start + _CHUNK])
+            future = loop.run_in_executor(self._pool, self._compose, claimed[start : start + _CHUNK])
             self._making.add(future)
             future.add_done_callback(self._hand_out)
 
@@ -57,7 +51,7 @@ class Composers:
             future.cancel()
         self._pool.shutdown(cancel_futures=True)
 
-    def _hand_out(self, future: "asyncio.Future[list[Made]]") -> None:
+    def _hand_out(self, future: "asyncio.Future[Sequence[Made]]") -> None:
         self._making.discard(future)
         if future.cancelled():
             return
@@ -66,12 +60,3 @@ class Composers:
             self._take(future.result())
         elif isinstance(error, Exception):
             self._fail(error)
-
-    def _make_all(self, claimed: Sequence[Delivery]) -> list[Made]:
-        return [self._make_one(delivery) for delivery in claimed]
-
-    def _make_one(self, delivery: Delivery) -> Made:
-        try:
-            return self._compose(delivery)
-        except ValueError as error:
-            return delivery, Reply(0, "5.1.3", f"the mail can't be addressed: {error}")

@@ -1,7 +1,7 @@
 """What a run of the engine works with, and what it comes to."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -12,7 +12,7 @@ from newsletter.delivery.lanes import Mail, Transport
 from newsletter.delivery.meter import Meters
 from newsletter.delivery.policy import Phase
 from newsletter.model.control import Control
-from newsletter.model.delivery import Delivery, DeliveryState, Settlement
+from newsletter.model.delivery import Delivery, DeliveryState, Reply, Settlement
 
 RUNNING: Final = Control()
 PHASES: Final = tuple(Phase)
@@ -20,6 +20,14 @@ PHASES: Final = tuple(Phase)
 
 Compose = Callable[[Delivery], Mail]
 """Makes a reader's mail, ready for the wire; called in threads. Raises ValueError for a reader who can't be written."""
+
+Unwritable = tuple[Delivery, Reply]
+"""A reader for whom no mail can be made, and why, as if a server had said it."""
+
+Made = Mail | Unwritable
+
+ComposeAll = Callable[[Sequence[Delivery]], Sequence[Made]]
+"""Makes the mails of many readers, in their order; called in threads."""
 
 
 @dataclass(slots=True)
@@ -67,7 +75,7 @@ class Desk:
     ledger: Ledger
     transport: Transport
     rules: config.Delivery
-    compose: Compose
+    compose: ComposeAll
     jitter: Callable[[], float]
     drain: timedelta
     on_progress: Callable[[Tally], None]

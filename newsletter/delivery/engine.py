@@ -16,8 +16,8 @@ from contextlib import suppress
 from typing import Final
 
 from newsletter.delivery.books import Books
-from newsletter.delivery.composers import Composers, Made
-from newsletter.delivery.desk import PHASES, Desk, Tally
+from newsletter.delivery.composers import Composers
+from newsletter.delivery.desk import PHASES, Desk, Made, Tally
 from newsletter.delivery.domains import parse_domain
 from newsletter.delivery.exchange import Prepared, Result
 from newsletter.delivery.gate import Gate, Return

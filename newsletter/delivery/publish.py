@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from newsletter.config import Settings
 from newsletter.delivery.books import Ledger
 from newsletter.delivery.brake import Brake
-from newsletter.delivery.compose import make_compose
+from newsletter.delivery.compose import Sign, make_compose, make_compose_all
 from newsletter.delivery.desk import Desk, Tally
 from newsletter.delivery.engine import Engine
 from newsletter.delivery.exchange import Result
@@ -34,6 +34,7 @@ from newsletter.delivery.owner import is_dead_owner, load_owner
 from newsletter.delivery.policy import Fault, Verdict, decide_outcome, describe_fault
 from newsletter.delivery.recovery import name_ledger, recover
 from newsletter.delivery.relay import open_relays
+from newsletter.delivery.signers import open_signers
 from newsletter.errors import TransportError
 from newsletter.mail.address import normalise_address
 from newsletter.mail.dkim import SigningKeys
@@ -107,9 +108,9 @@ def send_edition(
         with database.read() as connection:
             return load_variant(connection, stored.id, stored.edition, number)
 
-    compose = make_compose(stored.edition, stored.published_at, keys.links, keys.mail, load)
     rules, boot = settings.delivery, load_boot_id()
-    with closing(open_fence(database, rules.journal, stored.edition.slug)) as fence:
+    with closing(open_fence(database, rules.journal, stored.edition.slug)) as fence, _open_signers(keys.mail) as sign:
+        compose = make_compose_all(stored.edition, stored.published_at, keys.links, keys.mail, load, sign)
         recovered = recover(database, rules.journal, boot, rules, clock(), is_dead_owner)
         owner = load_owner(secrets.token_hex(4))
         journal = Journal.create(rules.journal, owner, name_ledger(database), boot, rules.claim_ahead)
@@ -127,6 +128,15 @@ def send_edition(
             is_overtaken=is_overtaken,
         )
         return _run(_send(desk, recovered, brake or Brake()))
+
+
+@contextmanager
+def _open_signers(keys: SigningKeys | None) -> Iterator[Sign]:
+    if keys is None:
+        yield list  # there is nothing to sign
+        return
+    with open_signers(keys.rsa.private) as signers:
+        yield signers.sign
 
 
 def open_fence(database: Database, folder: Path, slug: str) -> Fence:

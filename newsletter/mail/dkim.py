@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import NamedTuple
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -101,6 +102,24 @@ class SigningFrame:
     body: _Canonical
     signers: tuple[_Signer, ...]
 
+    @property
+    def sign_rsa(self) -> Callable[[bytes], bytes]:
+        """Return what signs a digest with the RSA key."""
+        return self.signers[0].sign
+
+
+class Unsigned(NamedTuple):
+    """One reader's message without its signatures: `digest` is what RSA has to sign, SHA-256 over all that is signed.
+
+    `headers` has seen all signed headers but the signature's own.
+    """
+
+    signing: SigningFrame
+    personal: Personal
+    headers: "hashlib._Hash"
+    body_hash: bytes
+    digest: bytes
+
 
 def prepare_signing(frame: Frame, keys: SigningKeys, published_at: datetime) -> SigningFrame:
     """Canonicalise an edition once; `published_at` is an aware time and becomes `t=`.
@@ -133,10 +152,27 @@ def sign_pieces(signing: SigningFrame, personal: Personal) -> list[bytes]:
 
     Any number of threads may sign with one frame at the same time; RSA, nearly all of the work, holds no lock.
     """
+    unsigned = prepare_signature(signing, personal)
+    return finish_signature(unsigned, signing.sign_rsa(unsigned.digest))
+
+
+def prepare_signature(signing: SigningFrame, personal: Personal) -> Unsigned:
+    """Hash one reader's message, so that only the RSA key is missing; whoever has it may sign many digests at once."""
     values = Personal(_relax_value(personal.to), *personal[1:])
     body_hash = b64encode(_finish_hash(signing.body, values).digest())
     headers = _finish_hash(signing.headers, values)
-    signatures = [_compose_signature(signer, headers.copy(), body_hash) for signer in signing.signers]
+    digest = _hash_signature(signing.signers[0], headers.copy(), body_hash)
+    return Unsigned(signing, personal, headers, body_hash, digest)
+
+
+def finish_signature(unsigned: Unsigned, rsa: bytes) -> list[bytes]:
+    """Return the message in pieces; `rsa` is the signature of `unsigned.digest`."""
+    signing, personal, headers, body_hash, _ = unsigned
+    first, *others = signing.signers
+    signatures = [_compose_signature(first, body_hash, rsa)]
+    for signer in others:
+        made = signer.sign(_hash_signature(signer, headers.copy(), body_hash))
+        signatures.append(_compose_signature(signer, body_hash, made))
     return [*signatures, *compose_pieces(signing.frame, personal)]
 
 
@@ -230,10 +266,15 @@ def _fold_tags(tags: Sequence[str], names: Sequence[str]) -> bytes:
     return "\r\n".join(lines).encode()
 
 
-def _compose_signature(signer: _Signer, headers: "hashlib._Hash", body_hash: bytes) -> bytes:
-    """Return one DKIM-Signature header; `headers` has seen all signed headers and is used up."""
+def _hash_signature(signer: _Signer, headers: "hashlib._Hash", body_hash: bytes) -> bytes:
+    """Return the digest to sign; `headers` has seen all signed headers and is used up."""
     headers.update(b"%b%b; b=" % (signer.canonical, body_hash))  # its own b= counts as empty, and no CRLF follows
-    value = b"b=" + b64encode(signer.sign(headers.digest()))
+    return headers.digest()
+
+
+def _compose_signature(signer: _Signer, body_hash: bytes, signature: bytes) -> bytes:
+    """Return one DKIM-Signature header."""
+    value = b"b=" + b64encode(signature)
     width = LINE_LENGTH - 1
     lines = [value[start : start + width] for start in range(0, len(value), width)]
     return b"%b%b;\r\n %b\r\n" % (signer.head, body_hash, b"\r\n ".join(lines))

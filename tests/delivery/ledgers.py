@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from newsletter.config import Delivery as Rules
 from newsletter.config import Pace
 from newsletter.delivery.books import Ledger
-from newsletter.delivery.compose import make_compose
+from newsletter.delivery.compose import make_compose, one_by_one
 from newsletter.delivery.desk import Compose, Desk, Tally
 from newsletter.delivery.engine import Engine
 from newsletter.delivery.exchange import Result
@@ -178,7 +178,7 @@ class Run:
             ),
             transport=transport,
             rules=self.rules,
-            compose=self.compose or make_compose(self.stored.edition, self.stored.published_at, KEY, None),
+            compose=one_by_one(self.compose or make_compose(self.stored.edition, self.stored.published_at, KEY, None)),
             jitter=lambda: 1.0,
             drain=timedelta(seconds=self.drain),
             on_progress=progress,

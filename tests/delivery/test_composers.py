@@ -5,7 +5,9 @@ from threading import Event
 
 import pytest
 
-from newsletter.delivery.composers import Composers, Made
+from newsletter.delivery.compose import one_by_one
+from newsletter.delivery.composers import Composers
+from newsletter.delivery.desk import Made
 from newsletter.delivery.exchange import Prepared
 from newsletter.delivery.lanes import Mail
 from newsletter.errors import StoreError
@@ -49,7 +51,7 @@ class Office:
 
 async def test_all_are_made_and_who_can_t_be_written_to_is_told() -> None:
     office = Office()
-    composers = Composers(compose, office.take, office.fail)
+    composers = Composers(one_by_one(compose), office.take, office.fail)
     composers.make(make_deliveries(200))
     await office.wait(composers)
     composers.close()
@@ -63,7 +65,7 @@ async def test_all_are_made_and_who_can_t_be_written_to_is_told() -> None:
 
 async def test_what_goes_wrong_with_the_edition_is_told_and_no_mail_of_it_is_made() -> None:
     office = Office()
-    composers = Composers(compose, office.take, office.fail)
+    composers = Composers(one_by_one(compose), office.take, office.fail)
     composers.make(make_deliveries(700)[660:])
     await office.wait(composers)
     composers.close()
@@ -78,7 +80,7 @@ async def test_once_closed_nothing_more_is_handed_out() -> None:
         gate.wait(10)
         return compose(delivery)
 
-    composers = Composers(slow, office.take, office.fail)
+    composers = Composers(one_by_one(slow), office.take, office.fail)
     composers.make(make_deliveries(1000))
     assert composers.busy
     gate.set()
