@@ -66,8 +66,8 @@ class Watched:
             publish_edition(connection, frozen.id, NOW - timedelta(minutes=5))
             rows = claim_deliveries(connection, frozen.id, "one", NOW + timedelta(hours=1), NOW, sent + unknown)
             answer = Settlement(0, DeliveryState.SENT, Reply(250, "", ""), 1, NOW)
-            settled = [replace(answer, delivery_id=row.id) for row in rows]
-            settled[sent:] = [replace(item, state=DeliveryState.UNKNOWN) for item in settled[sent:]]
+            settled = [answer._replace(delivery_id=row.id) for row in rows]
+            settled[sent:] = [item._replace(state=DeliveryState.UNKNOWN) for item in settled[sent:]]
             settle_deliveries(connection, "one", settled)
         return frozen.id
 

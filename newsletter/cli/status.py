@@ -136,7 +136,7 @@ def _list_edition(connection: Connection, edition_id: int, state: DeliveryState,
         last = page[-1].id
         for delivery in page:
             if as_json:
-                print_json(asdict(delivery), one_line=True)
+                print_json({**delivery._asdict(), "reply": delivery.reply and delivery.reply._asdict()}, one_line=True)
             else:
                 click.echo(f"{delivery.address}\t{format_reply(delivery.reply)}".rstrip())
 

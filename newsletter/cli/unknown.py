@@ -1,7 +1,6 @@
 """`newsletter unknown`: decide about readers of whom nobody knows whether they got their mail."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -120,4 +119,4 @@ def _report(edition: EditionLine, moved: Sequence[Delivery], left: int, state: s
 
 def _plain(row: Delivery) -> dict[str, object]:
     known = ("address", "name", "attempts", "settled_at")
-    return {**{key: getattr(row, key) for key in known}, "reply": asdict(row.reply) if row.reply else None}
+    return {**{key: getattr(row, key) for key in known}, "reply": row.reply._asdict() if row.reply else None}

@@ -1,11 +1,13 @@
 """The ledger's words: a Delivery, what a try taught us (Outcome), and what is written down (Settlement).
 
-States and who may leave them are drawn in ARCHITECTURE.md, "The ledger".
+States and who may leave them are drawn in ARCHITECTURE.md, "The ledger". What is made for each mail is a named tuple:
+making a frozen dataclass takes three times as long.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class DeliveryState(StrEnum):
@@ -25,8 +27,7 @@ PACED = "waits for its turn: its domain gets no more at a time"
 """The reply's text of a row that was never tried, and only waits."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What a server said. `code` 0 means that no reply came; `enhanced` is RFC 3463's code or empty."""
 
     code: int
@@ -34,8 +35,7 @@ class Reply:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """One row of the ledger: this edition to this reader. `attempts` counts finished tries.
 
     `address` is in its wire form (`mail.address`). `reply` is the last thing heard about it, if anything was.
@@ -87,8 +87,7 @@ class Unknown:
 Outcome = Accepted | Deferred | Refused | Unknown
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(NamedTuple):
     """What the ledger records about one claimed delivery."""
 
     delivery_id: int

@@ -8,7 +8,6 @@ In a cancelled edition nothing waits: what would go back to the queue, or wait f
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -360,7 +359,7 @@ def _cancelled(now: datetime, reason: str) -> Update:
 
 def _drop(settlement: Settlement) -> Settlement:
     """Cancel what would be tried again; what its server said is kept."""
-    return replace(settlement, state=DeliveryState.CANCELLED, next_attempt_at=None)
+    return settlement._replace(state=DeliveryState.CANCELLED, next_attempt_at=None)
 
 
 def _held_by(owner: str) -> ColumnElement[bool]:

@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 from typing import Any
@@ -185,5 +185,5 @@ class Press:
         assert due_at > self.clock.wall()
         self.held -= 1
         self.postponed += 1
-        marked = reader if reader.reply else replace(reader, reply=Reply(0, "", PACED))
+        marked = reader if reader.reply else reader._replace(reply=Reply(0, "", PACED))
         heappush(self.waiting, (due_at, reader.id, marked))

@@ -1,6 +1,5 @@
 """What replies mean, for the reader and for us, and when a mail is tried again."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -110,10 +109,10 @@ def test_a_sender_that_is_not_believed_blames_no_reader(said: str) -> None:
 
 def test_who_only_waited_for_his_turn_does_not_fail_at_his_first_answer() -> None:
     late = QUEUED_AT + timedelta(days=30)
-    waited = replace(delivery(next_attempt_at=QUEUED_AT), reply=Reply(0, "", PACED))
+    waited = delivery(next_attempt_at=QUEUED_AT)._replace(reply=Reply(0, "", PACED))
     outcome = Deferred(Reply(450, "4.2.1", "greylisted"))
     assert decide_settlement(waited, outcome, late, RULES, 1.0).state is DeliveryState.DEFERRED
-    lost = replace(delivery(next_attempt_at=QUEUED_AT), reply=Reply(0, "", "the connection was lost"))
+    lost = delivery(next_attempt_at=QUEUED_AT)._replace(reply=Reply(0, "", "the connection was lost"))
     assert decide_settlement(lost, outcome, late, RULES, 1.0).state is DeliveryState.FAILED
 
 

@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -178,7 +177,7 @@ NOTES = st.builds(
 
 @given(st.lists(NOTES, max_size=8), st.booleans(), st.integers(0, 5))
 def test_whatever_the_notes_say_each_claimed_row_has_one_end(notes: list[Noted], trusted: bool, count: int) -> None:
-    claimed = [replace(ROW, id=number) for number in range(1, count + 1)]
+    claimed = [ROW._replace(id=number) for number in range(1, count + 1)]
     found = decide_recovery(Remains(Path(), "x", "", trusted, tuple(notes)), claimed, Rules(), NOW)
     settled = [settlement.delivery_id for settlement in found.settlements]
     assert sorted([*settled, *found.released]) == [row.id for row in claimed]

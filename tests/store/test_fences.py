@@ -78,8 +78,8 @@ def test_who_may_have_been_sent_an_issue_is_unknown(database: Database, mark: Le
     with database.transaction() as connection:
         rows = claim_deliveries(connection, one.id, "gone", NOW + timedelta(hours=1), NOW, 4)
         sent = Settlement(rows[0].id, DeliveryState.SENT, Reply(250, "", ""), 1, NOW)
-        failed = replace(sent, delivery_id=rows[1].id, state=DeliveryState.FAILED)
-        later = replace(sent, delivery_id=rows[2].id, state=DeliveryState.DEFERRED, next_attempt_at=NOW)
+        failed = sent._replace(delivery_id=rows[1].id, state=DeliveryState.FAILED)
+        later = sent._replace(delivery_id=rows[2].id, state=DeliveryState.DEFERRED, next_attempt_at=NOW)
         settle_deliveries(connection, "gone", [sent, failed, later])
     done = restore(database, mark, (one.edition.slug,))
     assert done == Reconciled({one.edition.slug: 4}, ())
