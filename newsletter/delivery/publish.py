@@ -8,7 +8,6 @@ import asyncio
 import random
 import secrets
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
@@ -51,7 +50,6 @@ TEST_PREFIX = "[Test] "
 Progress = Callable[[Tally], None]
 
 _COMMANDS_PER_MAIL = 12  # replies waited for at most: connect, TLS, login, a transaction, and all of it once more
-_SWITCH_INTERVAL = 0.0005  # seconds; threads that sign must not hold up the wire for the usual 5 ms
 _Result = TypeVar("_Result")
 
 
@@ -192,13 +190,8 @@ def _run(work: Coroutine[Any, Any, _Result]) -> _Result:
         from uvloop import new_event_loop
 
         make_loop = new_event_loop
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(_SWITCH_INTERVAL)
-    try:
-        with asyncio.Runner(loop_factory=make_loop) as runner:
-            return runner.run(work)
-    finally:
-        sys.setswitchinterval(before)
+    with asyncio.Runner(loop_factory=make_loop) as runner:
+        return runner.run(work)
 
 
 @contextmanager

@@ -4,8 +4,9 @@ RSA is most of the work of a signed run, and needs no lock of the interpreter's.
 back before each signature and waits for it after each, and so do the wire and the ledger. Processes take a whole batch
 of digests and give back its signatures (`delivery.signer`): the lock changes hands once for a batch.
 
-They are started when a run has signed as many mails as their start costs, and never on a machine of one core. One that
-dies, or can't be started, is nobody's loss: from then on its share is signed in the thread that asks.
+They are started when a run has signed more mails than their start costs, one for each core up to `MOST`, and never
+where there is one core only. One that dies, or can't be started, is nobody's loss: its share is signed in the thread
+that asks. They end when the sender does, however it ends: their pipes end then.
 
 The private key goes to a process through its pipe: it stands in no file, no argument and no environment.
 """
@@ -14,7 +15,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -34,10 +35,13 @@ from newsletter.delivery.signer import COUNT_SIZE
 LEAST: Final = 500
 """Mails that a run signs by itself first: starting a process takes about as long as two hundred signatures."""
 
+MOST: Final = 4
+"""Processes at the most: what composes and sends is one process, which can't keep more of them busy."""
+
 _PATIENCE: Final = 5.0
 """Seconds that a process has to end by itself."""
 
-_log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 class SignerProcess:
@@ -98,12 +102,19 @@ class SignerProcess:
 class Signers:
     """Signs with one RSA key for any number of threads; `close` it when no thread asks any more."""
 
-    def __init__(self, key: RSAPrivateKey, processes: int, least: int = LEAST) -> None:
+    def __init__(
+        self,
+        key: RSAPrivateKey,
+        processes: int,
+        least: int = LEAST,
+        start: Callable[[RSAPrivateKey], SignerProcess] = SignerProcess,
+    ) -> None:
         self._key = key
         self._sign_here = partial(key.sign, padding=PKCS1v15(), algorithm=Prehashed(SHA256()))
+        self._start_one = start
         self._places: SimpleQueue[SignerProcess | None] = SimpleQueue()
         """Free places to sign at; None is one whose process is gone: whoever takes it signs by himself."""
-        self._processes = processes
+        self._wanted = processes
         self._left = least
         self._started = False
         self._lock = Lock()
@@ -117,7 +128,7 @@ class Signers:
             if place is not None:
                 return place.sign(digests)
         except OSError as error:
-            _log.warning("A process that signs is gone: %s. Its share is signed without it.", error)
+            _logger.warning("a process that signs is gone, and mail is signed without it: %s", error)
             if place is not None:
                 place.close()
             place = None
@@ -127,13 +138,14 @@ class Signers:
 
     def close(self) -> None:
         """End the processes."""
-        for _ in range(self._processes if self._started else 0):
+        for _ in range(self._wanted if self._started else 0):
             place = self._places.get()
             if place is not None:
                 place.close()
 
     def _is_worth_processes(self, count: int) -> bool:
-        if self._processes < 2:
+        """Count what is signed, and start the processes when it is their time."""
+        if self._wanted < 2:
             return False
         with self._lock:
             self._left -= count
@@ -141,23 +153,28 @@ class Signers:
                 return False
             if not self._started:
                 self._started = True
-                for _ in range(self._processes):
+                for _ in range(self._wanted):
                     self._places.put(self._start())
         return True
 
     def _start(self) -> SignerProcess | None:
         try:
-            return SignerProcess(self._key)
+            return self._start_one(self._key)
         except OSError as error:
-            _log.warning("No process can be started to sign in: %s. Mail is signed without it.", error)
+            _logger.warning("no process can be started to sign in, and mail is signed without it: %s", error)
             return None
 
 
 @contextmanager
 def open_signers(key: RSAPrivateKey) -> Iterator[Signers]:
-    """Give what signs with a key on all cores, for as long as it is needed."""
-    signers = Signers(key, os.cpu_count() or 1)
+    """Give what signs with a key on all cores that this process may use, for as long as it is needed."""
+    signers = Signers(key, min(MOST, _count_cores()))
     try:
         yield signers
     finally:
         signers.close()
+
+
+def _count_cores() -> int:
+    """Return how many cores this process may use, where the system tells; else how many there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -4,15 +4,23 @@ import email
 import email.policy
 import sys
 import tracemalloc
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import dkim
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from cryptography.hazmat.primitives.hashes import SHA256
 
-from newsletter.delivery.compose import FRAMES_KEPT, make_compose
-from newsletter.mail.dkim import RsaKey, SigningKeys, compose_record
+from newsletter.delivery.compose import FRAMES_KEPT, make_compose, make_compose_all, one_by_one
+from newsletter.delivery.desk import Made
+from newsletter.delivery.exchange import Prepared
+from newsletter.mail.dkim import Ed25519Key, RsaKey, SigningKeys, compose_record
 from newsletter.mail.token import Token
 from newsletter.mail.verp import read_envelope_sender
 from newsletter.model.delivery import Delivery, DeliveryState
@@ -56,6 +64,45 @@ def test_an_address_that_could_end_a_command_is_refused(edition: Edition, addres
 def test_a_name_that_could_end_a_header_is_refused(edition: Edition) -> None:
     with pytest.raises(ValueError, match="line"):
         make_compose(edition, NOW, KEY, None)(ANN._replace(name="a\r\nBcc: b@example.org"))
+
+
+def compose_everything(edition: Edition, keys: SigningKeys | None, readers: Sequence[Delivery]) -> list[Made]:
+    """Compose for all of them at a time, and one by one: it must be the same, byte for byte."""
+    asked: list[int] = []
+
+    def sign(digests: Sequence[bytes]) -> list[bytes]:
+        asked.append(len(digests))
+        assert keys is not None
+        return [keys.rsa.private.sign(digest, PKCS1v15(), Prehashed(SHA256())) for digest in digests]
+
+    vary_one = partial(vary, edition)
+    made = list(make_compose_all(edition, NOW, KEY, keys, vary_one, sign)(readers))
+    assert made == one_by_one(make_compose(edition, NOW, KEY, keys, vary_one))(readers)
+    assert len(asked) == (keys is not None), "all are signed in one go"
+    return made
+
+
+def test_many_mails_made_in_one_go_are_those_made_one_by_one_and_who_can_t_be_written_to_shifts_nobody(
+    edition: Edition,
+) -> None:
+    readers = [
+        ANN,
+        ANN._replace(id=71, name="a\r\nBcc: b@example.org"),
+        ANN._replace(id=72, subscriber_id=8, address="bob@example.net", name=""),
+        ANN._replace(id=73, address="a@example.net>\r\nRSET"),
+        ANN._replace(id=74, subscriber_id=9, variant=2),
+    ]
+    private, second = generate_private_key(65537, 2048), Ed25519PrivateKey.generate()
+    rsa = RsaKey("news", private)
+    for keys in (
+        None,
+        SigningKeys("example.org", rsa),
+        SigningKeys("example.org", rsa, Ed25519Key("news-ed", second)),
+    ):
+        made = compose_everything(edition, keys, readers)
+        assert [isinstance(item, Prepared) for item in made] == [True, False, True, False, True]
+        for item, reader in zip(made, readers, strict=True):
+            assert (item.key if isinstance(item, Prepared) else item[0]) is reader
 
 
 def test_with_keys_each_mail_is_signed_and_only_its_own_bytes_verify(edition: Edition) -> None:
