@@ -28,7 +28,7 @@ from newsletter.errors import StoreError, TransportError
 from newsletter.model.control import Control, Stage
 from newsletter.model.delivery import Accepted, Deferred, Delivery, DeliveryState, Outcome, Refused, Reply
 
-BOOKS_INTERVAL: Final = 0.5
+BOOKS_INTERVAL: Final = 0.25
 """Seconds between two pages of the books at the most, so that `status` is never far behind."""
 
 LEAST_SUSPECTS: Final = 3
