@@ -96,6 +96,25 @@ async def test_every_page_fits_the_screen_and_axe_finds_nothing(chromium: Browse
     assert problems == []
 
 
+async def test_a_table_that_goes_on_beyond_an_edge_is_shaded_there(chromium: Browser, server: Server) -> None:
+    async with browsing(chromium, server, viewport={"width": 320, "height": 800}) as page:
+        await sign_in(page, "/admin/editions")
+        table = page.locator(".scroll")
+        box = await table.bounding_box()
+        assert box
+        foot, edges = box["y"] + box["height"] - 6, (box["x"], box["x"] + box["width"] - 4)
+
+        async def shot(scrolled: int) -> list[bytes]:
+            """Return what is seen at both edges, below the words of the last row."""
+            await table.evaluate(f"table => {{ table.scrollLeft = {scrolled} }}")
+            return [await page.screenshot(clip={"x": x, "y": foot, "width": 4, "height": 4}) for x in edges]
+
+        (plain, shaded), (shaded_left, plain_right), between = await shot(0), await shot(9999), await shot(60)
+    assert plain == plain_right
+    assert plain not in (shaded, shaded_left)
+    assert between == [shaded_left, shaded]
+
+
 async def test_without_a_script_everything_can_be_done_and_nobody_else_is_asked(
     chromium: Browser, server: Server, database: Database
 ) -> None:
