@@ -1,7 +1,7 @@
 """Kill the real sender at many points of a send, start it again, and hold what readers got against the ledger.
 
 Usage: python benchmarks/crash.py [--points 100] [--readers 2000] [--connections 10] [--engine sqlite|postgresql]
-                                  [--window 1] [--seed 1]
+                                  [--window 1] [--seed 1] [--dkim]
 
 Each point is a `newsletter publish` of its own, killed with SIGKILL: swept over all mails, when the server has a mail's
 MAIL, the first bytes of its body, all of it unanswered, or all of it answered; and at random moments from the start of
@@ -9,6 +9,7 @@ the process on. At every third point the next run is killed, too, while it clean
 
 Every time: the audit of `newsletter status --json` holds, also right after the kill; every reader has the mail or is
 unknown; nobody has it twice; and `unknown` is at most what was on the wire: connections times window, for each kill.
+With --dkim mails are signed, from the 500th on in processes of their own: none of them may outlive its sender.
 Exits 1 if any of this fails.
 """
 
@@ -108,6 +109,24 @@ async def run_until(
     return await process.wait(), (output + errors).decode()
 
 
+async def find_signers() -> list[int]:
+    """Return which processes still sign a while after every sender has ended."""
+    for _ in range(200):
+        found = [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/cmdline") if is_signer(path)]
+        if not found:
+            break
+        await asyncio.sleep(0.02)
+    return found
+
+
+def is_signer(path: Path) -> bool:
+    """Return whether a command line is that of a process that signs; one that has ended has none."""
+    try:
+        return path.read_bytes().endswith(b"delivery/signer.py\0")
+    except OSError:
+        return False
+
+
 def ended_well(code: int, said: str) -> bool:
     """Return whether a publish came to its end and said what it did; 1 tells that somebody is left or unknown."""
     return code in (0, 1) and '"audit"' in said
@@ -123,6 +142,8 @@ async def try_point(stage: Stage, point: Point, second: float | None = None) -> 
             code, said = await run_until(stage, sink, plans.pop(0) if plans else None)
             audit = load_audit(stage)
             verdict.kills += code == -signal.SIGKILL
+            if stage.signed and (left := await find_signers()):
+                verdict.problems.append(f"processes that sign have outlived their sender: {left}")
             if not audit["holds"]:
                 verdict.problems.append(f"the audit doesn't hold after exit code {code}: {dict(audit)}")
             if code != -signal.SIGKILL and not ended_well(code, said):
@@ -205,6 +226,7 @@ def main() -> int:
     parser.add_argument("--engine", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--window", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--dkim", action="store_true")
     words = parser.parse_args()
     began = time.monotonic()
     with ExitStack() as stack:
@@ -214,9 +236,8 @@ def main() -> int:
             cluster = Cluster(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crash-pg-"))))
             stack.callback(cluster.stop)
         url = cluster.url if cluster else ""
-        stage = make_stage(
-            folder / "stage", words.readers, connections=words.connections, window=words.window, postgres=url
-        )
+        how = {"connections": words.connections, "window": words.window, "postgres": url, "signed": words.dkim}
+        stage = make_stage(folder / "stage", words.readers, **how)
         verdicts = asyncio.run(run_points(stage, words.points, words.seed, cluster))
     report(verdicts, time.monotonic() - began)
     return int(any(verdict.problems for verdict in verdicts))

@@ -34,6 +34,12 @@ claim_ahead = {ahead}
 drain_seconds = {drain}
 [database]
 url = "{url}"
+{dkim}
+"""
+SIGNED: Final = """
+[dkim]
+key_file = "dkim/news.pem"
+selector = "news"
 """
 
 
@@ -48,6 +54,7 @@ class Stage:
     ahead: int = 2000
     drain: float = 30.0
     postgres: str = ""
+    signed: bool = False
 
     @property
     def url(self) -> str:
@@ -63,6 +70,8 @@ def make_stage(folder: Path, readers: int, **how: Any) -> Stage:
     (folder / "readers.csv").write_text(f"email\n{rows}", encoding="utf-8")
     stage = Stage(folder, readers, **how)
     write_config(stage, 25)
+    if stage.signed:
+        call(stage, "dkim", "keygen", "--selector", "news", "--out", str(folder / "dkim"))
     call(stage, "subscribers", "import", str(folder / "readers.csv"))
     return stage
 
@@ -70,7 +79,7 @@ def make_stage(folder: Path, readers: int, **how: Any) -> Stage:
 def write_config(stage: Stage, port: int) -> None:
     """Say where the server is."""
     values = {"connections": stage.connections, "window": stage.window, "ahead": stage.ahead, "drain": stage.drain}
-    text = CONFIG.format(port=port, url=stage.url, **values)
+    text = CONFIG.format(port=port, url=stage.url, dkim=SIGNED if stage.signed else "", **values)
     (stage.folder / "config.toml").write_text(text, encoding="utf-8")
 
 
