@@ -24,8 +24,12 @@ _SCHEME = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*):(?P<rest>.*)", re.DOT
 _HOST = re.compile(r"[^\s/?#%@:\[\]<>\"'(),;\\^`{|}]+")
 _BARE_HOST = re.compile(r"(?:[\w-]+\.)+(?P<last>[a-z]{2,24})(?::[0-9]+)?(?:[/?#].*)?", re.IGNORECASE)
 _MAIL = re.compile(r"[^\s@/]+@[^\s@/]+\.[^\s@/]+")
+_FILE_NAME = re.compile(r"[\w.-]{1,60}")
 _FILE_ENDINGS = frozenset(
-    {"md", "html", "htm", "pdf", "png", "jpg", "jpeg", "gif", "svg", "webp", "txt", "csv", "xml", "json"}
+    {
+        *("md", "html", "htm", "pdf", "txt", "csv", "xml", "json"),
+        *("png", "jpg", "jpeg", "gif", "svg", "webp", "avif", "heic", "bmp", "tif", "tiff"),
+    }
 )
 
 
@@ -46,7 +50,7 @@ def check_address(address: str, *, image: bool = False) -> Fault | None:
         return _malformed("The link has no address.", "Write it in the parentheses: [text](https://…).")
     match = _SCHEME.fullmatch(address)
     if match is None or re.match(r"[0-9]+(/|$)", match["rest"]):
-        return _check_schemeless(address)
+        return _check_schemeless(address, image=image)
     scheme = match["scheme"].lower()
     if scheme in ("http", "https"):
         return _check_web(address, match["rest"])
@@ -66,7 +70,7 @@ def _check_scheme(scheme: str, *, image: bool) -> Fault:
     return _error("unsupported-link", message, f"Use one of {known}.")
 
 
-def _check_schemeless(address: str) -> Fault:
+def _check_schemeless(address: str, *, image: bool) -> Fault:
     if _MAIL.fullmatch(address):
         return _malformed(f"{address} is a mail address, not a link.", f"Write mailto:{address}.")
     bare = _BARE_HOST.fullmatch(address)
@@ -78,6 +82,10 @@ def _check_schemeless(address: str) -> Fault:
         hint = f"Write https:{address}."
     elif address.startswith("#"):
         hint = "Write the full address of the page with the anchor at its end."
+    elif image:
+        name = re.split(r"[?#]", address)[0].rpartition("/")[2]
+        place = f"images/{name if _FILE_NAME.fullmatch(name) else 'plot.png'}"
+        hint = f"Put the file into the site's folder ([site] folder), as {place} say, and write https://…/{place}."
     return _error("relative-link", f"{address} is relative: in a mail or a feed it leads nowhere.", hint)
 
 

@@ -42,6 +42,25 @@ def test_what_is_no_address_for_an_image_is_said_once(read: Read) -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "place"),
+    [
+        ("plot.png", "images/plot.png"),
+        ("../figures/plot-2.svg", "images/plot-2.svg"),
+        ("/plot.png", "images/plot.png"),
+        ("plot.avif", "images/plot.avif"),
+        ("my%20plot.png?x", "images/plot.png"),
+    ],
+)
+def test_an_image_beside_the_issue_is_refused_with_the_place_where_it_can_be(
+    read: Read, source: str, place: str
+) -> None:
+    assert [str(problem) for problem in check(read, f"![A plot]({source})", None)] == [
+        f"issues/2024-05-25.md:9:1: error: {source} is relative: in a mail or a feed it leads nowhere. Put the file "
+        f"into the site's folder ([site] folder), as {place} say, and write https://…/{place}. [relative-link]"
+    ]
+
+
+@pytest.mark.parametrize(
     ("listed", "source", "shown"),
     [
         ("", "https://news.example.org/a.png", True),
