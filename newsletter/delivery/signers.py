@@ -5,14 +5,17 @@ back before each signature and waits for it after each, and so do the wire and t
 of digests and give back its signatures (`delivery.signer`): the lock changes hands once for a batch.
 
 They are started when a run has signed more mails than their start costs, one for each core up to `MOST`, and never
-where there is one core only. One that dies, or can't be started, is nobody's loss: its share is signed in the thread
-that asks. They end when the sender does, however it ends: their pipes end then.
+where there is one core only. One that dies, stands still, answers something else or can't be started is nobody's loss:
+it isn't asked again, and its share is signed in the thread that asks. Of each batch the last signature is verified, so
+that no mail can get another's: an answer that is short, torn or late shifts all of them. They end when the sender does,
+however it ends: their pipes end then.
 
 The private key goes to a process through its pipe: it stands in no file, no argument and no environment.
 """
 
 import logging
 import os
+import select
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +26,7 @@ from queue import SimpleQueue
 from threading import Lock
 from typing import Final
 
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
@@ -38,27 +42,31 @@ LEAST: Final = 500
 MOST: Final = 4
 """Processes at the most: what composes and sends is one process, which can't keep more of them busy."""
 
-_PATIENCE: Final = 5.0
-"""Seconds that a process has to end by itself."""
+ANSWER_SECONDS: Final = 20.0
+"""How long an answer is waited for: a batch takes a slow machine two or three with RSA-4096. An end waits as long."""
 
 _logger = logging.getLogger(__name__)
 
 
 class SignerProcess:
-    """One process that signs, for one thread at a time; `close` it."""
+    """One process that signs, for one thread at a time; `close` it, also when anything has gone wrong with it."""
 
-    def __init__(self, key: RSAPrivateKey) -> None:
+    def __init__(self, key: RSAPrivateKey, patience: float = ANSWER_SECONDS) -> None:
         """Start it. Raises OSError."""
-        self._width = key.key_size // 8
+        self._width = (key.key_size + 7) // 8
+        self._verify = partial(key.public_key().verify, padding=PKCS1v15(), algorithm=Prehashed(SHA256()))
+        self._patience = patience
+        flags = list_flags(bool(sys.flags.ignore_environment), bool(sys.flags.no_user_site))
         self._process = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, "-P", Path(signer.__file__)],
+            [sys.executable, *flags, Path(signer.__file__)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
         try:
-            self._say(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
-        except OSError:
+            block = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+            self._say(len(block), block)
+        except BaseException:
             self.close()
             raise
 
@@ -68,35 +76,48 @@ class SignerProcess:
         return self._process.pid
 
     def sign(self, digests: Sequence[bytes]) -> list[bytes]:
-        """Return the signatures of SHA-256 digests, in their order. Raises OSError when the process is gone."""
-        if self._process.stdin is None or self._process.stdout is None:
-            raise RuntimeError("a signer is spoken to through pipes")
-        self._process.stdin.write(len(digests).to_bytes(COUNT_SIZE, "big") + b"".join(digests))
-        self._process.stdin.flush()
+        """Return the signatures of SHA-256 digests, in their order. Raises OSError when the process is of no use."""
+        self._say(len(digests), b"".join(digests))
         width = self._width
-        signatures = self._process.stdout.read(width * len(digests))
-        if len(signatures) < width * len(digests):
-            raise BrokenPipeError("the process that signs has ended")
-        return [signatures[start : start + width] for start in range(0, len(signatures), width)]
+        answer = self._hear(width * len(digests))
+        signatures = [answer[start : start + width] for start in range(0, len(answer), width)]
+        try:
+            self._verify(signatures[-1], digests[-1])
+        except InvalidSignature:
+            raise OSError("the process that signs answers something else") from None
+        return signatures
 
     def close(self) -> None:
-        """Let it end, and wait for that."""
-        with suppress(OSError):
-            if self._process.stdin is not None:
-                self._process.stdin.close()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
-        try:
-            self._process.wait(_PATIENCE)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        """End it at once: it has nothing that could be lost, and one that stands still ends no other way."""
+        self._process.kill()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with suppress(OSError):
+                if pipe is not None:
+                    pipe.close()
+        self._process.wait()
 
-    def _say(self, block: bytes) -> None:
+    def _say(self, count: int, block: bytes) -> None:
         if self._process.stdin is None:
             raise RuntimeError("a signer is spoken to through pipes")
-        self._process.stdin.write(len(block).to_bytes(COUNT_SIZE, "big") + block)
+        self._process.stdin.write(count.to_bytes(COUNT_SIZE, "big") + block)
         self._process.stdin.flush()
+
+    def _hear(self, size: int) -> bytes:
+        """Return so many bytes of an answer. Raises OSError when they don't come."""
+        if self._process.stdout is None:
+            raise RuntimeError("a signer is spoken to through pipes")
+        descriptor, answer = self._process.stdout.fileno(), b""
+        news = select.poll()
+        news.register(descriptor, select.POLLIN)
+        while len(answer) < size:
+            # In two halves: where sender and signer were stopped together, the first is over when they go on.
+            if not any(news.poll(self._patience * 500) for _ in range(2)):
+                raise TimeoutError("the process that signs doesn't answer")
+            more = os.read(descriptor, size - len(answer))
+            if not more:
+                raise BrokenPipeError("the process that signs has ended")
+            answer += more
+        return answer
 
 
 class Signers:
@@ -123,17 +144,20 @@ class Signers:
         """Return the signatures of SHA-256 digests, in their order; waits for a process that is free."""
         if not self._is_worth_processes(len(digests)):
             return [self._sign_here(digest) for digest in digests]
-        place: SignerProcess | None = self._places.get()
+        place, kept = self._places.get(), None
         try:
             if place is not None:
-                return place.sign(digests)
-        except OSError as error:
-            _logger.warning("a process that signs is gone, and mail is signed without it: %s", error)
+                signatures = place.sign(digests)
+                kept = place
+                return signatures
+        except Exception as error:  # whatever it was: what it says next may be the answer to this
+            _logger.warning(
+                "a process that signs is gone, and mail is signed without it: %s", str(error) or repr(error)
+            )
             if place is not None:
                 place.close()
-            place = None
         finally:
-            self._places.put(place)
+            self._places.put(kept)
         return [self._sign_here(digest) for digest in digests]
 
     def close(self) -> None:
@@ -160,9 +184,14 @@ class Signers:
     def _start(self) -> SignerProcess | None:
         try:
             return self._start_one(self._key)
-        except OSError as error:
+        except Exception as error:  # an interpreter that knows no program of its own, or ends: not OSError alone
             _logger.warning("no process can be started to sign in, and mail is signed without it: %s", error)
             return None
+
+
+def list_flags(ignore_environment: bool, no_user_site: bool) -> list[str]:
+    """Return how Python is to start, so that it looks for modules nowhere that this one doesn't. Pure."""
+    return ["-P", *(["-E"] if ignore_environment else []), *(["-s"] if no_user_site else [])]
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from newsletter.delivery.signer import serve
-from newsletter.delivery.signers import SignerProcess, Signers
+from newsletter.delivery.signers import ANSWER_SECONDS, SignerProcess, Signers, list_flags
 
 KEY = generate_private_key(65537, 2048)
 DIGESTS = [hashlib.sha256(b"%d" % number).digest() for number in range(40)]
@@ -35,8 +35,8 @@ class Town:
     def __init__(self) -> None:
         self.processes: list[SignerProcess] = []
 
-    def start(self, key: RSAPrivateKey) -> SignerProcess:
-        process = SignerProcess(key)
+    def start(self, key: RSAPrivateKey, patience: float = ANSWER_SECONDS) -> SignerProcess:
+        process = SignerProcess(key, patience)
         self.processes.append(process)
         return process
 
@@ -108,15 +108,87 @@ def test_a_process_that_is_killed_costs_no_signature(town: Town, caplog: pytest.
     assert len(town.processes) == 2
 
 
-def test_where_no_process_can_be_started_mail_is_signed_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+def test_one_that_stands_still_is_ended_and_holds_up_nobody(town: Town, caplog: pytest.LogCaptureFixture) -> None:
+    def start(key: RSAPrivateKey) -> SignerProcess:
+        process = town.start(key, patience=0.1)
+        os.kill(process.pid, signal.SIGSTOP)
+        return process
+
+    signers = Signers(KEY, 2, least=0, start=start)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            assert signers.sign(DIGESTS[:2]) == sign_alone(DIGESTS[:2])
+    assert caplog.text.count("the process that signs doesn't answer") == 2
+    assert town.lives() == [False, False]
+    signers.close()
+
+
+def test_one_that_stands_still_is_ended_with_the_others(town: Town) -> None:
+    process = town.start(KEY)
+    os.kill(process.pid, signal.SIGSTOP)
+    process.close()
+    assert town.lives() == [False]
+
+
+def test_one_that_says_something_else_first_signs_no_mail(
+    town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("print('hello')", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    signers = Signers(KEY, 2, least=0, start=town.start)
+    with caplog.at_level(logging.WARNING):
+        assert signers.sign(DIGESTS[:3]) == sign_alone(DIGESTS[:3])
+    assert "the process that signs answers something else" in caplog.text
+    signers.close()
+
+
+class Tired(SignerProcess):
+    """Has no memory left for the answer to its first question."""
+
+    asked = 0
+
+    def _hear(self, size: int) -> bytes:
+        self.asked += 1
+        if self.asked == 1:
+            raise MemoryError
+        return super()._hear(size)
+
+
+def test_an_answer_that_nobody_took_becomes_no_other_mail_s_signature(caplog: pytest.LogCaptureFixture) -> None:
+    signers = Signers(KEY, 2, least=0, start=Tired)
+    with caplog.at_level(logging.WARNING):
+        for start in range(0, 15, 3):
+            batch = DIGESTS[start : start + 3]
+            assert signers.sign(batch) == sign_alone(batch)
+    assert caplog.text.count("a process that signs is gone") == 2
+    signers.close()
+
+
+def test_a_key_of_an_odd_length_is_as_good_as_another(town: Town) -> None:
+    odd = generate_private_key(65537, 2052)
+    process = town.start(odd)
+    assert process.sign(DIGESTS[:2]) == [odd.sign(digest, PKCS1v15(), Prehashed(SHA256())) for digest in DIGESTS[:2]]
+
+
+@pytest.mark.parametrize("error", [OSError("no room for another process"), RuntimeError("Python ends"), TypeError("")])
+def test_where_no_process_can_be_started_mail_is_signed_all_the_same(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
     def refuse(key: RSAPrivateKey) -> SignerProcess:
-        raise OSError("no room for another process")
+        raise error
 
     signers = Signers(KEY, 2, least=0, start=refuse)
     with caplog.at_level(logging.WARNING):
-        assert signers.sign(DIGESTS) == sign_alone(DIGESTS)
-    assert "no process can be started to sign in" in caplog.text
+        for _ in range(3):
+            assert signers.sign(DIGESTS[:2]) == sign_alone(DIGESTS[:2])
+    assert caplog.text.count("no process can be started to sign in") == 2
     signers.close()
+
+
+def test_a_process_looks_for_modules_nowhere_that_the_sender_doesn_t() -> None:
+    assert list_flags(ignore_environment=False, no_user_site=False) == ["-P"]
+    assert list_flags(ignore_environment=True, no_user_site=False) == ["-P", "-E"]
+    assert list_flags(ignore_environment=True, no_user_site=True) == ["-P", "-E", "-s"]
 
 
 def test_a_signal_to_the_whole_group_leaves_it_to_the_sender_when_it_ends(town: Town) -> None:
