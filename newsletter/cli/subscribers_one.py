@@ -150,6 +150,8 @@ def _choose(
         raise UsageError("Say --topic or --everything, not both.")
     if pause_until and no_pause:
         raise UsageError("Say --pause-until or --no-pause, not both.")
+    if cadence and cadence not in (before.cadence, *app.reception.offer.cadences):
+        raise UsageError(f"No {cadence} mail is sent. Give it a time in [rollups], or name it there in by_hand.")
     paused_until = _parse_pause(app, pause_until) if pause_until else before.paused_until
     return Choices(
         topics=frozenset(_parse_topic(app, topic) for topic in topics)

@@ -23,6 +23,8 @@ time_zone = "Europe/Berlin"
 
 [issues]
 sections = ["LLM agents", "Benchmarks"]
+[rollups]
+by_hand = ["weekly"]
 """
 
 
@@ -65,10 +67,10 @@ def test_a_reader_is_shown_with_his_choices_and_his_record(run: Run) -> None:
 
 
 def test_what_is_not_named_stays_as_it_is(run: Run) -> None:
-    run("subscribers", "set", "ann@example.org", "--topic", "benchmarks", "--cadence", "monthly")
+    run("subscribers", "set", "ann@example.org", "--topic", "benchmarks", "--cadence", "weekly")
     said = run("subscribers", "set", "ann@example.org", "--name", "Anna", "--json")
     after = json.loads(said)["subscriber"]
-    assert (after["name"], after["cadence"], after["topics"]) == ("Anna", "monthly", ["benchmarks"])
+    assert (after["name"], after["cadence"], after["topics"]) == ("Anna", "weekly", ["benchmarks"])
     assert "as before" in run("subscribers", "set", "ann@example.org", "--name", "Anna")
     assert "topics: everything" in run("subscribers", "set", "ann@example.org", "--everything")
 
@@ -91,6 +93,7 @@ def test_a_pause_ends_where_the_publications_day_begins(run: Run) -> None:
         (["--pause-until", "2020-01-01"], "is over"),
         (["--pause-until", "soon"], "is not a date"),
         (["--pause-until", "2999-01-01", "--no-pause"], "not both"),
+        (["--cadence", "monthly"], "No monthly mail is sent. Give it a time in [rollups]"),
         (["--language", "x"], "There is no such language."),
         (["--name", "a\x07"], "This is not a name."),
     ],
