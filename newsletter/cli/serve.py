@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 
@@ -72,7 +73,7 @@ def _serve(publications: list[Settings], workers: int) -> int:
     with ExitStack() as listeners:
         doors = [(settings, listeners.enter_context(_listen(settings.web))) for settings in publications]
         for settings, listener in doors:
-            where = _name(settings.web, listener)
+            where = compose_place(settings, listener.getsockname()[1])
             click.echo(f"Serving {settings.publication.title} at {where} until Ctrl-C.", err=True)
 
         def work() -> None:
@@ -165,7 +166,8 @@ def _is_abandoned(path: Path) -> bool:
         return probe.connect_ex(str(path)) == errno.ECONNREFUSED
 
 
-def _name(web: Web, listener: socket.socket) -> str:
-    if web.socket:
-        return str(web.socket)
-    return f"http://{web.host}:{listener.getsockname()[1]}/"
+def compose_place(settings: Settings, port: int) -> str:
+    """Return where a publication is served: its socket, or the address of its front page there."""
+    if settings.web.socket:
+        return str(settings.web.socket)
+    return f"http://{settings.web.host}:{port}{urlsplit(settings.publication.url).path.rstrip('/')}/"

@@ -70,11 +70,13 @@ def short(path: Path | str) -> str:
 
 
 def print_json(value: object, *, one_line: bool = False) -> None:
-    """Print one JSON document, times in ISO 8601."""
+    """Print one JSON document, times in ISO 8601, sets in order."""
     print(json.dumps(value, ensure_ascii=False, indent=None if one_line else 2, default=_plain))
 
 
-def _plain(value: object) -> str:
+def _plain(value: object) -> object:
+    if isinstance(value, frozenset):
+        return sorted(value)
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 

@@ -12,6 +12,7 @@ from newsletter.model.issue import Issue
 _PARTS = re.compile(r"\\(?:begin|end)\s*\{[^{}]*\}|\\(?:left|right)(?![A-Za-z])|\\.|[{}^_]", re.DOTALL)
 
 _NOTHING = re.compile(r"\s*(?:\}|$)")
+_DELIMITED = frozenset({r"\left", r"\right"})
 
 _TEX = r"[\^_\\{}]"
 _LEFT_OVER = re.compile(
@@ -66,6 +67,8 @@ def find_fault(tex: str) -> _Fault | None:
     opened: list[tuple[str, str, int]] = []
     for match in _PARTS.finditer(tex):
         part = "".join(match[0].split())
+        if part in _DELIMITED and _NOTHING.match(tex, match.end()):
+            return _Fault(match.start(), f"{part} has nothing behind it")
         closing = _closing(part)
         if closing:
             opened.append((part, closing, match.start()))

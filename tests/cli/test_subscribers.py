@@ -147,6 +147,7 @@ def test_listing_for_machines_is_one_document_a_line(capsys: pytest.CaptureFixtu
     readers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [reader["address"] for reader in readers] == ["ann@example.org", "bob@example.org"]
     assert {reader["state"] for reader in readers} == {"active"}
+    assert [reader["topics"] for reader in readers] == [[], []]
 
 
 @pytest.mark.parametrize(

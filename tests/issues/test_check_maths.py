@@ -23,6 +23,7 @@ HINT = "Mend it: as it is, readers see the TeX. A brace to be seen is written \\
         ("| a |\n|---|\n| $\\left(x$ |\n", f"11:4: error: The formula \\left(x isn't whole: \\left is never closed. {HINT}"),
         ("$\\begin{a}{x\\end{a}}$\n", f"9:13: error: The formula \\begin{{a}}{{x\\end{{a}}}} isn't whole: \\end{{a}} closes nothing. {HINT}"),
         ("- $$x^$$ is\n", f"9:6: error: The formula x^ isn't whole: ^ has nothing behind it. {HINT}"),
+        ("So $\\left(x\\right$ is.\n", f"9:12: error: The formula \\left(x\\right isn't whole: \\right has nothing behind it. {HINT}"),
     ],
 )  # fmt: skip
 def test_a_formula_that_is_not_whole_is_an_error(check_entry: CheckEntry, body: str, message: str) -> None:

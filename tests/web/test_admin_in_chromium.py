@@ -83,6 +83,8 @@ async def test_every_page_fits_the_screen_and_axe_finds_nothing(chromium: Browse
     async with browsing(chromium, server, bypass_csp=True) as page:
         await page.goto("/admin/sign-in")
         problems = await look(page, 1280)
+        await page.set_viewport_size({"width": 320, "height": 800})
+        problems += await look(page, 320)
         await sign_in(page)
         for width, scheme, places in looks:
             await page.set_viewport_size({"width": width, "height": 800})
