@@ -109,20 +109,23 @@ async def run_until(
     return await process.wait(), (output + errors).decode()
 
 
-async def find_signers() -> list[int]:
-    """Return which processes still sign a while after every sender has ended."""
+async def find_signers(folder: Path) -> list[int]:
+    """Return which processes still sign a while after the sender that was started in a folder has ended."""
     for _ in range(200):
-        found = [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/cmdline") if is_signer(path)]
+        found = [
+            int(path.parent.name) for path in Path("/proc").glob("[0-9]*/cmdline") if is_signer(path.parent, folder)
+        ]
         if not found:
             break
         await asyncio.sleep(0.02)
     return found
 
 
-def is_signer(path: Path) -> bool:
-    """Return whether a command line is that of a process that signs; one that has ended has none."""
+def is_signer(process: Path, folder: Path) -> bool:
+    """Return whether a process signs, and was started there; one that has ended has neither name nor place."""
     try:
-        return path.read_bytes().endswith(b"delivery/signer.py\0")
+        named = (process / "cmdline").read_bytes().endswith(b"delivery/signer.py\0")
+        return named and (process / "cwd").readlink() == folder
     except OSError:
         return False
 
@@ -142,7 +145,7 @@ async def try_point(stage: Stage, point: Point, second: float | None = None) -> 
             code, said = await run_until(stage, sink, plans.pop(0) if plans else None)
             audit = load_audit(stage)
             verdict.kills += code == -signal.SIGKILL
-            if stage.signed and (left := await find_signers()):
+            if stage.signed and (left := await find_signers(stage.folder)):
                 verdict.problems.append(f"processes that sign have outlived their sender: {left}")
             if not audit["holds"]:
                 verdict.problems.append(f"the audit doesn't hold after exit code {code}: {dict(audit)}")
