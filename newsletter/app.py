@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from newsletter.audience.reception import Reception
     from newsletter.bounces.intake import Desk
     from newsletter.delivery.publish import Keys
+    from newsletter.mail.dkim import SigningKeys
     from newsletter.store.database import Database
 
 NOTHING_YET = (
@@ -74,10 +75,19 @@ class App:
     def keys(self) -> "Keys":
         """Return what signs links and mail; the key of links is made at first use."""
         from newsletter.delivery.publish import Keys
+
+        return Keys(self.link_keys[0], self.signing_keys)
+
+    @cached_property
+    def signing_keys(self) -> "SigningKeys | None":
+        """Return what signs mail, if anything does."""
         from newsletter.signing import load_signing_keys
 
-        signing = load_signing_keys(self.settings.dkim, self.settings.mail.from_address)
-        return Keys(self.link_keys[0], signing)
+        return load_signing_keys(self.settings.dkim, self.settings.mail.from_address)
+
+    def check_keys(self) -> None:
+        """Say what is wrong with the keys before anything begins; raises as `keys` would, and makes none."""
+        _ = self.signing_keys, self.settings.secret.file.exists() and self.link_keys
 
     @cached_property
     def link_keys(self) -> "tuple[bytes, ...]":

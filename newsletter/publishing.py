@@ -144,8 +144,10 @@ def publish_issue(
     """
     issue, edition, problems = load_publishable(app, name)
     meters = make_meters()
-    # A missing password stops it here, before anything has begun.
+    # A missing password stops it here, before anything has begun; so does a key that signs nothing.
     transport = open_transport(app.settings, os.environ, edition.slug, meters)
+    if send and not correct:
+        app.check_keys()
     now = clock()
     if not another:
         with app.database.read() as connection:

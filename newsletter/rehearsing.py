@@ -99,6 +99,7 @@ def rehearse_issue(app: App, name: str, now: datetime, *, another: bool) -> Rehe
     path = find_issue_file(app.settings.issues.folder, name)
     issue, edition, problems = load_publishable(app, name)
     open_transport(app.settings, os.environ, edition.slug)  # a missing password stops a publish, too
+    app.check_keys()
     plain = Rehearsal(path, issue, edition, problems)
     if not app.begun:
         return plain

@@ -139,6 +139,25 @@ def test_what_would_stop_a_publish_stops_it(office: Office) -> None:
     assert "0 mails would be sent" in said
 
 
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ('[dkim]\nkey_file = "gone.pem"\nselector = "news"\n', "dkim.key_file names no file"),
+        ('[secret]\nfile = "short"\n', "the key that signs personal links is too short"),
+    ],
+)
+def test_a_key_that_signs_nothing_stops_either_before_anything_has_begun(
+    office: Office, config: str, said: str
+) -> None:
+    Path("config.toml").write_text(config)
+    Path("short").write_text("short")
+    assert said in office.run("publish", DAY, "--dry-run", code=1)
+    before = snapshot()
+    assert said in office.run("publish", DAY, code=1)
+    assert {path: digest for path, digest in snapshot().items() if path not in before} == {}
+    assert office.read("status")["editions"] == []
+
+
 def test_before_there_is_a_database_none_is_made(tmp_path: Path, office: Office) -> None:
     Path("config.toml").write_text('[database]\nurl = "sqlite:///other.db"\n')
     said = office.run("publish", DAY, "--dry-run")
