@@ -12,7 +12,7 @@ from newsletter.issues.check_images import Pages, check_run_images
 from newsletter.issues.check_links import check_entry_links, check_heading_links, check_run_links
 from newsletter.issues.check_maths import check_run_maths, check_title_maths
 from newsletter.issues.check_tables import check_run_tables
-from newsletter.issues.check_text import check_run_text, check_titles
+from newsletter.issues.check_text import check_run_footnotes, check_run_text, check_titles
 from newsletter.issues.check_works import EarlierWork, check_earlier, check_identity
 from newsletter.issues.findings import Findings, compose_guess, shorten
 from newsletter.issues.parse import parse_day
@@ -49,10 +49,12 @@ def check_issue(
     check_title_maths(issue, file, findings)
     for run in read_headings(issue, file):
         check_heading_links(run, findings)
+        check_run_footnotes(run, findings)
         check_run_maths(run, findings)
     for run in read_runs(issue, file):
         check_run_links(run, findings)
         check_run_text(run, findings)
+        check_run_footnotes(run, findings)
         check_run_maths(run, findings)
         check_run_tables(run, findings)
         if pages:

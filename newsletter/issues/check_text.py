@@ -1,8 +1,8 @@
-"""Checks what an issue's text says and how it is built: placeholders, headings, nesting, raw HTML."""
+"""Checks what an issue's text says and how it is built: placeholders, footnotes, headings, nesting, raw HTML."""
 
 import re
 
-from newsletter.issues.check_links import html_offset, mask_unseen
+from newsletter.issues.check_links import html_offset, mask, mask_unseen
 from newsletter.issues.findings import Findings
 from newsletter.issues.runs import File, Place, Run
 from newsletter.markup import MAX_NESTING, Token
@@ -12,6 +12,11 @@ from newsletter.sanitise import check_html
 PLACEHOLDER = re.compile(r"(?<![\w-])(?:TK(?:TK)*|TODO|FIXME|XXX|(?i:lorem ipsum))(?![\w-])")
 PARTS = re.compile(r"[/?=&]")
 """What keeps the words of an address apart."""
+
+_FOOTNOTE = re.compile(r"(?<![\\!])\[\^(?!\w-\w\])[\w-]+\](?!\()")
+"""`[^1]`, whether it is text here or, its line below being an address, a link; `[^a-z]` is a regular expression's."""
+
+_LITERAL = frozenset({"code_inline", "html_inline"})
 
 _LAST_STRUCTURAL = 3
 """Headings up to this level are title, sections and entries; whatever a run stands below, its own start deeper."""
@@ -32,6 +37,18 @@ def check_run_text(run: Run, findings: Findings) -> None:
             if child.type == "html_inline":
                 _check_raw(child.content, run, inline, child.meta["at"][0], findings)
         _check_placeholders(run, inline, findings)
+
+
+def check_run_footnotes(run: Run, findings: Findings) -> None:
+    """Note footnotes, which the dialect doesn't have, each where it is first met."""
+    noted = set[str]()
+    for inline in run.inlines:
+        for match in _FOOTNOTE.finditer(mask(inline, _LITERAL)) if "[^" in inline.content else ():
+            if match[0] not in noted:
+                message = f"There are no footnotes here: readers see {match[0]} as it stands."
+                hint = "Say it in the sentence, in parentheses or behind a link. In backticks it counts as text."
+                findings.warning(run.place(inline, match.start()), "footnote", message, hint)
+            noted.add(match[0])
 
 
 def check_titles(issue: Issue, file: File, findings: Findings) -> None:

@@ -38,6 +38,27 @@ def test_placeholders_in_code_addresses_and_longer_words_are_none(check_entry: C
     assert check_entry("Text.\n\n" + body) == []
 
 
+@pytest.mark.parametrize(
+    ("body", "places"),
+    [
+        ("So[^1] it is[^1].\n\n[^1]: A note.\n", ["9:3 [^1]"]),
+        ("So[^1] and[^note-2].\n\n[^1]: https://x.org/y\n", ["9:3 [^1]", "9:11 [^note-2]"]),
+        ("**Why?** So[^1].\n\n- Also[^1].\n", ["9:12 [^1]"]),
+        ("`[^1]`, \\[^1], $x_{[^1]}$, [^a-z] and [^1](https://x.org/y).\n", []),
+    ],
+)
+def test_a_footnote_is_a_warning_where_it_is_first_met(check_entry: CheckEntry, body: str, places: list[str]) -> None:
+    begin, end = "There are no footnotes here: readers see ", " as it stands."
+    found = [problem for problem in check_entry(body) if problem.code == "footnote"]
+    said = [problem.message.removeprefix(begin).removesuffix(end) for problem in found]
+    assert [f"{each.line}:{each.column} {text}" for each, text in zip(found, said, strict=True)] == places
+
+
+def test_a_footnote_in_a_heading_is_a_warning_too(check: Check) -> None:
+    problems = check("## A[^1]\n\n### [T](https://x.org/y)\n\nx\n")
+    assert [(problem.line, problem.column, problem.code) for problem in problems] == [(5, 5, "footnote")]
+
+
 def test_placeholders_in_front_matter_and_headings_are_errors(check: Check) -> None:
     body = "## TK\n\n### [T TODO](https://x.org/TK)\n\nx\n"
     problems = check(body, head=HEAD.replace("Title", "Title TK").replace("date", "subtitle: TK\ndate"))
