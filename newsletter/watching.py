@@ -220,7 +220,9 @@ def _needs_of_troubles(troubles: Sequence[Known]) -> Iterator[Need]:
     for known in troubles:
         trouble = known.trouble
         what = f"Trouble with {trouble.what} since {known.since:%Y-%m-%d %H:%M} UTC.\n{trouble.problem}"
-        yield Need(what, "It is tried again by itself; mend what it says.")
+        yield Need(
+            what, "Mend what it says. A service tries it again by itself; where none runs, run the command again."
+        )
 
 
 def _needs_of_rollups(settings: Settings, connection: Connection, now: datetime) -> Iterator[Need]:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from newsletter.app import App
+from newsletter.audience.policy_joining import check_language
 from newsletter.audience.policy_preferences import Choices, choices_of
 from newsletter.audience.preferences import change_preferences
 from newsletter.audience.privacy import erase_reader, export_reader
@@ -152,6 +153,10 @@ def _choose(
         raise UsageError("Say --pause-until or --no-pause, not both.")
     if cadence and cadence not in (before.cadence, *app.reception.offer.cadences):
         raise UsageError(f"No {cadence} mail is sent. Give it a time in [rollups], or name it there in by_hand.")
+    if language and list(check_language(language, app.reception.offer)):
+        raise UsageError(
+            f"{language!r} is no language of letters. They are {', '.join(app.reception.offer.languages)}."
+        )
     paused_until = _parse_pause(app, pause_until) if pause_until else before.paused_until
     return Choices(
         topics=frozenset(_parse_topic(app, topic) for topic in topics)

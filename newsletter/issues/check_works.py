@@ -35,6 +35,7 @@ def check_identity(issue: Issue, findings: Findings) -> None:
     """Note entries that can't be told apart: missing or repeated ids, anchors and titles."""
     ids: dict[str, Entry] = {}
     titles: dict[str, Entry] = {}
+    of_works = any(_is_work(entry) for entry in issue.entries)
     for entry in issue.entries:
         place, words = (entry.line, 1), title_key(entry.title)
         if not entry.id:
@@ -45,13 +46,18 @@ def check_identity(issue: Issue, findings: Findings) -> None:
         elif words and words in titles:
             message = f"Line {titles[words].line} has an entry of the same title, {shorten(entry.title)!r}."
             findings.warning(place, "duplicate-title", message, "Keep one, if they are the same work.")
-        if entry.id and entry.identifier is None and not entry.url:
+        if of_works and entry.id and entry.identifier is None and not entry.url:
             message = "The entry has no link, so nothing but its place in this issue names it."
             hint = "Write ### [Title](https://…), or add a line **Identifier** doi:…"
             findings.warning(place, "missing-link", message, hint)
         ids.setdefault(entry.id, entry)
         titles.setdefault(words, entry)
     _check_anchors(issue, findings)
+
+
+def _is_work(entry: Entry) -> bool:
+    """Return whether an entry is about something that is elsewhere, too; where none is, headings need no links."""
+    return bool(entry.url or entry.identifier or entry.authors or entry.code_url or entry.fields)
 
 
 def check_earlier(issue: Issue, earlier: Mapping[str, EarlierWork], findings: Findings) -> None:

@@ -121,7 +121,9 @@ def test_an_issue_sent_by_hand_is_reported_to_the_editor_once_and_a_relay_that_i
     assert (state, kind, address) == ("queued", "editor", "editor@acme.example")
     assert subject == "[LLM Papers Daily] Trouble with sending 2024-05-25"
     assert re.fullmatch(r"next try \d{4}-\d\d-\d\d \d\d:\d\d UTC", again)
-    assert "Trouble with sending 2024-05-25" in folder.run("status")
+    said = folder.run("status")
+    assert "Trouble with sending 2024-05-25" in said
+    assert "where none runs, run the command again" in said
     Path("config.toml").write_text(config.partition("[smtp]")[0] + '[alerts]\neditor = ["editor@acme.example"]\n')
     for _ in range(2):
         folder.run("publish", "2024-05-25")

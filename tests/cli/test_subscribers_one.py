@@ -94,7 +94,7 @@ def test_a_pause_ends_where_the_publications_day_begins(run: Run) -> None:
         (["--pause-until", "soon"], "is not a date"),
         (["--pause-until", "2999-01-01", "--no-pause"], "not both"),
         (["--cadence", "monthly"], "No monthly mail is sent. Give it a time in [rollups]"),
-        (["--language", "x"], "There is no such language."),
+        (["--language", "x"], "'x' is no language of letters. They are en, de."),
         (["--name", "a\x07"], "This is not a name."),
     ],
 )

@@ -38,10 +38,15 @@ def test_two_entries_of_one_title_are_a_warning(check: Check) -> None:
 
 
 def test_an_entry_that_nothing_names_is_a_warning(check: Check) -> None:
-    assert [str(problem) for problem in check(issue("A note"))] == [
+    assert [str(problem) for problem in check(issue("A note", "[B](https://x.org/b)"))] == [
         f"{P}:7:1: warning: The entry has no link, so nothing but its place in this issue names it. Write ### "
         "[Title](https://…), or add a line **Identifier** doi:… [missing-link]"
     ]
+
+
+def test_in_an_issue_about_no_works_entries_need_no_link(check: Check) -> None:
+    assert check(issue("Garlic", "Tools")) == []
+    assert {problem.code for problem in check("## S\n\n### A paper\n\n**Authors** Ann\n\nText.\n")} == {"missing-link"}
 
 
 @pytest.mark.parametrize(
