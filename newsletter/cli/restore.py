@@ -63,11 +63,20 @@ def _confirm(file: Path) -> None:
     click.confirm(f"Put {short(file)} in the database's place? What is there now is kept.", abort=True, err=True)
 
 
+def _tell_joined(replaced: Path) -> str:
+    return (
+        "Who joined since is only there. To take them in, export with "
+        f"NEWSLETTER_DATABASE_URL=sqlite:///{replaced.absolute()} set, and import without:\n"
+        "  newsletter subscribers export since.csv\n  newsletter subscribers import since.csv"
+    )
+
+
 def _tell(done: Restored, file: Path | None) -> None:
     since = f" It knows nothing since {done.copied_at:%Y-%m-%d %H:%M} UTC." if done.copied_at else ""
     click.echo(f"{short(file)} is in its place.{since}" if file else f"The database can send again.{since}")
     if done.replaced:
         click.echo(f"What it replaced: {short(done.replaced)}")
+        say(_tell_joined(done.replaced))
     if done.carried:
         click.echo(f"{count(done.carried, 'address', 'addresses')} that left since then stay out.")
     if not done.compared:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -40,6 +41,7 @@ def command(config: Path | None, day: str, kind: str, reason: str, undo: bool, a
     his mind can still publish by hand. Exit code 1: there is no such day in the schedule, or it is published.
     """
     with App.load(config) as app:
+        zone = ZoneInfo(app.settings.publication.time_zone)
         key, now = SlotKey(EditionKind(kind), parse_day(day, app.settings)), datetime.now(UTC)
         with app.database.transaction() as connection:
             change = unskip_slot(connection, key, now) if undo else skip_slot(connection, key, now, reason)
@@ -47,7 +49,7 @@ def command(config: Path | None, day: str, kind: str, reason: str, undo: bool, a
     if as_json:
         print_json(_summarise(change, shown))
     else:
-        say(_tell_undone(change) if undo else _tell(change, shown))
+        say(_tell_undone(change, zone) if undo else _tell(change, shown))
     return 0
 
 
@@ -66,11 +68,11 @@ def _tell(change: SlotChange, shown: bool) -> str:
     return f"{slot.key} is skipped: nobody is mailed.{page} To send it after all: {compose_command(slot)}"
 
 
-def _tell_undone(change: SlotChange) -> str:
+def _tell_undone(change: SlotChange, zone: ZoneInfo) -> str:
     slot = change.after
     if not change.changed:
         return f"{slot.key} wasn't skipped: it is {slot.state}."
-    return f"{slot.key} is due again, at {slot.due_at:%Y-%m-%d %H:%M} UTC."
+    return f"{slot.key} is due again, at {slot.due_at.astimezone(zone):%Y-%m-%d %H:%M %Z}."
 
 
 def _summarise(change: SlotChange, shown: bool) -> dict[str, object]:

@@ -192,7 +192,7 @@ def _parse_pause(app: App, text: str) -> datetime:
 def _describe(reader: Subscriber, kept: dict[str, Any]) -> Iterator[str]:
     since = reader.left_at or reader.joined_at
     name = f" ({reader.name})" if reader.name else ""
-    yield f"{reader.address}{name}: {reader.state} since {since:%Y-%m-%d}, from {reader.source or 'nowhere said'}"
+    yield f"{reader.address}{name}: {reader.state} since {since:%Y-%m-%d}, source: {reader.source or 'not known'}"
     if kept["kept_out"]:
         yield f"stays out: {kept['kept_out']}"
     yield from _describe_choices(reader)

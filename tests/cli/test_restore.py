@@ -1,5 +1,6 @@
 """A restore while somebody is at work with the database is refused, with the way out."""
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -35,6 +36,21 @@ def test_a_service_and_a_sender_must_end_first(office: Office, locks: ExitStack)
     assert "is in its place" in office.run("restore", copy, "--yes", "--force")
     locks.close()
     assert "is in its place" in office.run("restore", copy, "--yes")
+
+
+def test_who_joined_after_the_copy_is_taken_in_by_the_way_that_is_told(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = office.read("backup")["file"]
+    office.run("subscribers", "add", "joe@example.org")
+    said = office.run("restore", copy, "--yes")
+    assert office.run("subscribers", "list") == ""
+    url, export, take_in = re.findall(r"(?<=URL=)\S+|(?<=^  newsletter ).*", said, re.MULTILINE)
+    monkeypatch.setenv("NEWSLETTER_DATABASE_URL", url)
+    office.run(*export.split())
+    monkeypatch.delenv("NEWSLETTER_DATABASE_URL")
+    office.run(*take_in.split())
+    assert "joe@example.org\tactive" in office.run("subscribers", "list")
 
 
 def _number(sender: Journal) -> str:

@@ -52,7 +52,8 @@ def test_a_held_day_is_put_down_and_needs_nobody_any_more(held: Office) -> None:
 def test_it_is_taken_up_again(held: Office) -> None:
     assert held.run("skip", "2024-05-25", "--undo") == "2024-05-25 wasn't skipped: it is held.\n"
     held.run("skip", "2024-05-25")
-    assert held.run("skip", "2024-05-25", "--undo") == "2024-05-25 is due again, at 2024-05-25 05:30 UTC.\n"
+    Path("config.toml").write_text('[publication]\ntime_zone = "Europe/Berlin"\n')
+    assert held.run("skip", "2024-05-25", "--undo") == "2024-05-25 is due again, at 2024-05-25 07:30 CEST.\n"
     assert load(held).state is SlotState.DUE
 
 
