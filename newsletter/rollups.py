@@ -69,6 +69,7 @@ def publish_rollup(app: App, kind: EditionKind, day: date, *, progress: Progress
     period = period_of(kind, day)
     meters = make_meters()
     transport = open_transport(app.settings, os.environ, period.slug, meters)
+    app.check_keys()
     with app.database.read() as connection:
         stored = load_edition(connection, period.slug)
     if stored and stored.kind is not kind:

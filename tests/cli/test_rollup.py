@@ -54,6 +54,14 @@ def test_a_publish_says_how_many_are_excluded_and_status_why(office: Office) -> 
     assert (audit["audience"], audit["excluded"], audit["holds"]) == (3, 2, True)
 
 
+def test_a_key_that_signs_nothing_stops_it_before_anybody_is_due(office: Office) -> None:
+    office.run("publish", "2024-05-25")
+    Path("config.toml").write_text('[secret]\nfile = "short"\n', encoding="utf-8")
+    Path("short").write_text("short", encoding="utf-8")
+    assert "too short" in office.run("rollup", "weekly", "2024-05-25", code=1)
+    assert [edition["slug"] for edition in office.read("status")["editions"]] == ["2024-05-25"]
+
+
 def test_a_rollup_is_sent_once_and_listed_with_its_kind(office: Office) -> None:
     office.run("publish", "2024-05-25")
     said = office.run("rollup", "weekly", "2024-05-25")
