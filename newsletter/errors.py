@@ -7,6 +7,7 @@ NewsletterError                exit 1: the thing asked for failed
 ├── NotFoundError              no such issue, edition or subscriber
 ├── ChangedError               a published issue's file has changed since; carries the diff
 ├── StoreError                 the database can't be opened, read or written
+│   └── StoreAddressError      exit 2: the config's address of a database is none
 └── TransportError             mail can't be handed over at all; nobody is blamed for it
 
 A message is one or more whole sentences for the person at the keyboard: what is wrong, where, and the way out.
@@ -66,6 +67,12 @@ class ChangedError(NewsletterError):
 
 class StoreError(NewsletterError):
     """Say that the database refused, and what to do about it."""
+
+
+class StoreAddressError(StoreError):
+    """Say that [database] url is no address of a database; exit code 2."""
+
+    exit_code = UsageError.exit_code
 
 
 class TransportError(NewsletterError):

@@ -25,7 +25,7 @@ from sqlalchemy.exc import (
     ProgrammingError,
 )
 
-from newsletter.errors import StoreError
+from newsletter.errors import StoreAddressError, StoreError
 from newsletter.store.suppression import hash_key
 
 HEAD = "0008"
@@ -177,17 +177,17 @@ def _parse_url(url: str) -> URL:
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):  # a port that is no number is a ValueError
-        raise StoreError(f"The database's address can't be understood. {wanted} {_ENCODED}") from None
+        raise StoreAddressError(f"The database's address can't be understood. {wanted} {_ENCODED}") from None
     kind = parsed.drivername
     if kind == "sqlite":
         if parsed.database in (None, "", ":memory:"):
-            raise StoreError(f"A database in memory would forget its readers. {wanted}")
+            raise StoreAddressError(f"A database in memory would forget its readers. {wanted}")
         return parsed
     if kind in ("postgresql", "postgres", "postgresql+psycopg"):
         if url.count("@") > 1:  # what is read as the host may be the rest of a password, and messages name hosts
-            raise StoreError(f"The database's address has more than one @. {_ENCODED}")
+            raise StoreAddressError(f"The database's address has more than one @. {_ENCODED}")
         return parsed.set(drivername="postgresql+psycopg")
-    raise StoreError(f"{kind} is not a database this program works with. {wanted}")
+    raise StoreAddressError(f"{kind} is not a database this program works with. {wanted}")
 
 
 def _name(url: URL) -> str:

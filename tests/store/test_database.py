@@ -252,8 +252,9 @@ class TestSqlite:
     ],
 )
 def test_an_url_that_means_nothing_here_is_refused(url: str, message: str) -> None:
-    with pytest.raises(StoreError, match=message):
+    with pytest.raises(StoreError, match=message) as caught:
         open_database(url)
+    assert caught.value.exit_code == 2, "the config is wrong"
 
 
 def test_an_unreachable_postgresql_is_said_without_its_password() -> None:
