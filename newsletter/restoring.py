@@ -131,7 +131,7 @@ def describe_presence(roles: Sequence[str], senders: Sequence[str]) -> str:
 def restore_copy(app: App, copy: Path, now: datetime, *, only_sender: bool) -> Restored:
     """Put a copy in the database's place, compared with what was sent since it was made. Raises StoreError."""
     database = _sqlite_path(app)
-    _check_copy(copy)
+    check_copy(copy)
     with tempfile.TemporaryDirectory(prefix=".restore-", dir=database.parent) as folder:
         scratch = Path(folder) / database.name
         copy_database(copy, scratch, None)
@@ -197,7 +197,8 @@ def _sqlite_path(app: App) -> Path:
     return path
 
 
-def _check_copy(copy: Path) -> None:
+def check_copy(copy: Path) -> None:
+    """Raise NewsletterError for what is no copy of a newsletter's database."""
     if not copy.is_file():
         raise NewsletterError(f"{copy}: there is no such file. `newsletter backup` makes copies.")
     if not is_sound(copy) or not list_columns(copy, "editions"):

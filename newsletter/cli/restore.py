@@ -11,7 +11,7 @@ from newsletter.app import App
 from newsletter.cli.terminal import count, print_json, say, short
 from newsletter.errors import UsageError
 from newsletter.model.ledger import describe_fenced
-from newsletter.restoring import Restored, hold_still, reconcile_database, restore_copy
+from newsletter.restoring import Restored, check_copy, hold_still, reconcile_database, restore_copy
 
 EPILOG = """\b
 Examples:
@@ -43,6 +43,7 @@ def command(config: Path | None, file: Path | None, yes: bool, only_sender: bool
     from newsletter.schedule.ticks import Role
 
     if file and not yes:
+        check_copy(file)
         _confirm(file)
     now = datetime.now(UTC)
     with App.load(config) as app, hold_still(app, list(Role), force=force):

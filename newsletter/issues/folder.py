@@ -51,13 +51,16 @@ def load_file(path: Path, rules: Issues, language: str = "en") -> Parsed:
 
 
 def _decode(raw: bytes, findings: Findings) -> str | None:
-    """Return the text of a file, with U+FFFD for what isn't UTF-8; None for another encoding altogether."""
+    """Return the text of a file, with U+FFFD for what isn't UTF-8; None for another encoding altogether, or none."""
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         findings.error((1, 1), "not-utf-8", "The file is UTF-16 text.", "Save it as UTF-8.")
         return None
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
+        if b"\0" in raw:
+            findings.error((1, 1), "not-text", "The file isn't text.", "An issue is Markdown, saved as UTF-8.")
+            return None
         # A file cut at the size limit may end within a character; its size is the problem then.
         if len(raw) <= MAX_BYTES:
             line = raw.count(b"\n", 0, error.start) + 1

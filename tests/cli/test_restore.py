@@ -53,6 +53,13 @@ def test_who_joined_after_the_copy_is_taken_in_by_the_way_that_is_told(
     assert "joe@example.org\tactive" in office.run("subscribers", "list")
 
 
+def test_what_is_no_copy_is_refused_before_anybody_is_asked(office: Office) -> None:
+    assert "copy.db: there is no such file" in office.run("restore", "copy.db", code=1)
+    Path("copy.db").write_text("a shopping list", encoding="utf-8")
+    assert "is no sound copy" in office.run("restore", "copy.db", code=1)
+    assert "say --yes" in office.run("restore", office.read("backup")["file"], code=2)
+
+
 def _number(sender: Journal) -> str:
     return sender.path.name.split(":")[-2]
 

@@ -160,6 +160,16 @@ def test_bytes_that_are_not_utf_8_are_a_problem_and_the_rest_is_read(folder: Pat
     assert parsed.issue.intro.source == "é caf\ufffd"
 
 
+def test_a_file_that_is_no_text_is_one_problem(folder: Path) -> None:
+    path = folder / "2024-05-25.md"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 9)
+    parsed = load_file(path, Issues())
+    assert parsed.issue is None
+    assert list(map(str, parsed.problems)) == [
+        "issues/2024-05-25.md:1:1: error: The file isn't text. An issue is Markdown, saved as UTF-8. [not-text]"
+    ]
+
+
 def test_utf_16_is_named(folder: Path) -> None:
     path = folder / "2024-05-25.md"
     path.write_text(HEAD, "utf-16")
