@@ -13,7 +13,7 @@ from typing import Final
 from newsletter.delivery.desk import ComposeAll, Made
 from newsletter.model.delivery import Delivery
 
-_CHUNK: Final = 64
+_CHUNK: Final = 128
 """Mails that a thread makes in one go: few enough for all threads to end together."""
 
 _SPARE: Final = 1
