@@ -71,10 +71,10 @@ def time_pops(gate: Gate | Bare, mails: list[Mail]) -> float:
 
 
 def time_whole(gate: Gate | Bare, mails: list[Mail]) -> float:
-    """Return the nanoseconds a mail that all of the gate takes, given mails as they are composed: 64 at a time."""
+    """Return the nanoseconds a mail that all of the gate takes, given mails as they are composed: 128 at a time."""
     begin = time.perf_counter_ns()
-    for start in range(0, MAILS, 64):
-        gate.extend(mails[start : start + 64])
+    for start in range(0, MAILS, 128):
+        gate.extend(mails[start : start + 128])
         while (mail := gate.pop()) is not None:
             gate.finish(mail, TAKEN)
     return (time.perf_counter_ns() - begin) / MAILS
