@@ -10,6 +10,7 @@ In: the length of a private key (four bytes, big-endian) and the key in DER; the
 
 import signal
 import sys
+from collections.abc import Callable
 from functools import partial
 from typing import BinaryIO
 
@@ -28,7 +29,7 @@ def serve(source: BinaryIO, target: BinaryIO) -> None:
     key = load_der_private_key(source.read(_read_count(source)), password=None)
     if not isinstance(key, RSAPrivateKey):
         raise ValueError("only RSA is worth a process")
-    sign = partial(key.sign, padding=PKCS1v15(), algorithm=Prehashed(SHA256()))
+    sign = make_sign(key)
     while count := _read_count(source):
         digests = source.read(count * DIGEST_SIZE)
         if len(digests) < count * DIGEST_SIZE:
@@ -36,6 +37,11 @@ def serve(source: BinaryIO, target: BinaryIO) -> None:
         starts = range(0, len(digests), DIGEST_SIZE)
         target.write(b"".join([sign(digests[start : start + DIGEST_SIZE]) for start in starts]))
         target.flush()
+
+
+def make_sign(key: RSAPrivateKey) -> Callable[[bytes], bytes]:
+    """Return what signs a SHA-256 digest (RFC 8017 section 8.2, as RFC 6376 wants it)."""
+    return partial(key.sign, padding=PKCS1v15(), algorithm=Prehashed(SHA256()))
 
 
 def _read_count(source: BinaryIO) -> int:

@@ -34,7 +34,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from newsletter.delivery import signer
-from newsletter.delivery.signer import COUNT_SIZE
+from newsletter.delivery.signer import COUNT_SIZE, make_sign
 
 LEAST: Final = 500
 """Mails that a run signs by itself first: starting a process takes about as long as two hundred signatures."""
@@ -131,7 +131,7 @@ class Signers:
         start: Callable[[RSAPrivateKey], SignerProcess] = SignerProcess,
     ) -> None:
         self._key = key
-        self._sign_here = partial(key.sign, padding=PKCS1v15(), algorithm=Prehashed(SHA256()))
+        self._sign_here = make_sign(key)
         self._start_one = start
         self._places: SimpleQueue[SignerProcess | None] = SimpleQueue()
         """Free places to sign at; None is one whose process is gone: whoever takes it signs by himself."""

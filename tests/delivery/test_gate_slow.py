@@ -1,6 +1,7 @@
 """The gate and domains that complain, or are slow: they get what they bear, and hold up nobody else."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -45,25 +46,26 @@ def test_a_complaint_slows_only_its_domain() -> None:
     assert passed["slow.example"] <= 1
 
 
-def test_a_mailbox_that_is_refused_or_a_relay_that_is_busy_slows_nobody() -> None:
-    gate = make_gate(Clock())
-    busy = Result(Phase.MAIL, SLOWER.reply)
-    for number, result in enumerate([NOBODY, LOST, busy] * 10):
+def answer_each(gate: Gate, results: Sequence[Result]) -> None:
+    """Let one mail after another through, each with its answer."""
+    for number, result in enumerate(results):
         gate.extend([mail(number)])
         popped = gate.pop()
         assert popped is not None
         gate.finish(popped, result)
+
+
+def test_a_mailbox_that_is_refused_or_a_relay_that_is_busy_slows_nobody() -> None:
+    gate = make_gate(Clock())
+    busy = Result(Phase.MAIL, SLOWER.reply)
+    answer_each(gate, [NOBODY, LOST, busy] * 10)
     gate.extend(mail(number) for number in range(50))
     assert len(pop_all(gate)) == 50
 
 
 def test_who_wants_no_adaptation_gets_none() -> None:
     gate = make_gate(Clock(), adapt=False)
-    for number in range(30):
-        gate.extend([mail(number)])
-        popped = gate.pop()
-        assert popped is not None
-        gate.finish(popped, SLOWER)
+    answer_each(gate, [SLOWER] * 30)
     gate.extend(mail(number) for number in range(50))
     assert len(pop_all(gate)) == 50
 

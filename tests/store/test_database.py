@@ -231,11 +231,20 @@ class TestSqlite:
             closing(sqlite3.connect(path, check_same_thread=False)) as other,
         ):
             other.execute("BEGIN IMMEDIATE")
-            timer = threading.Timer(0.3, other.commit)
+            given_back = threading.Event()
+
+            def give_back() -> None:
+                given_back.set()
+                other.commit()
+
+            timer = threading.Timer(0.3, give_back)
             timer.start()
             with database.transaction() as connection:
+                assert given_back.is_set(), "it wrote while another had the lock"
                 connection.execute(insert(subscribers), _row())
             timer.join()
+            with database.read() as connection:
+                assert connection.execute(select(func.count()).select_from(subscribers)).scalar() == 1
 
     def test_a_new_database_needs_no_backup(self, path: Path, tmp_path: Path) -> None:
         open_database(f"sqlite:///{path}", tmp_path / "backups").close()
