@@ -197,7 +197,7 @@ def list_flags(ignore_environment: bool, no_user_site: bool) -> list[str]:
 @contextmanager
 def open_signers(key: RSAPrivateKey) -> Iterator[Signers]:
     """Give what signs with a key on all cores that this process may use, for as long as it is needed."""
-    signers = Signers(key, min(MOST, _count_cores()))
+    signers = Signers(key, min(MOST, _count_cores()), LEAST)
     try:
         yield signers
     finally:

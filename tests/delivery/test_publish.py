@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from email import policy
 from email.message import EmailMessage
@@ -15,17 +15,21 @@ from email.parser import BytesParser
 from pathlib import Path
 from typing import Any
 
+import dkim
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import Envelope as ReceivedEnvelope
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from newsletter.config import Settings
 from newsletter.delivery.desk import Tally
 from newsletter.delivery.outbox import OutboxTransport
 from newsletter.delivery.publish import Keys, open_transport, send_edition, send_test
 from newsletter.delivery.relay import RelayTransport
+from newsletter.delivery.signers import SignerProcess
 from newsletter.errors import TransportError, UsageError
 from newsletter.mail.address import AddressError
+from newsletter.mail.dkim import RsaKey, SigningKeys, compose_record
 from newsletter.mail.token import Purpose, Token, read_token
 from newsletter.mail.verp import read_envelope_sender
 from newsletter.model.delivery import Accepted, Audit, Refused
@@ -97,6 +101,34 @@ def send(database: Database, edition: Edition, settings: Settings, readers: int)
     assert stored
     transport = open_transport(settings, {}, edition.slug)
     return send_edition(database, stored, transport, KEYS, settings, lambda tally: None)
+
+
+def test_a_long_signed_run_is_signed_in_processes_and_every_mail_verifies(
+    database: Database, edition: Edition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("newsletter.delivery.signers.LEAST", 1)
+    monkeypatch.setattr("newsletter.delivery.signers._count_cores", lambda: 2)
+    in_processes: list[int] = []
+    sign = SignerProcess.sign
+
+    def count(process: SignerProcess, digests: Sequence[bytes]) -> list[bytes]:
+        in_processes.append(len(digests))
+        return sign(process, digests)
+
+    monkeypatch.setattr(SignerProcess, "sign", count)
+    private = generate_private_key(65537, 2048)
+    publish(database, edition, 40)
+    with database.read() as connection:
+        stored = load_edition(connection, edition.slug)
+    assert stored
+    settings, keys = configure(tmp_path), Keys(KEY, SigningKeys("example.org", RsaKey("news", private)))
+    transport = open_transport(settings, {}, edition.slug)
+    assert send_edition(database, stored, transport, keys, settings, lambda tally: None) == Tally(sent=40)
+    assert sum(in_processes) == 40
+    files = list((tmp_path / "outbox").rglob("*.eml"))
+    assert len(files) == 40
+    record = compose_record(private).encode()
+    assert all(dkim.verify(file.read_bytes(), dnsfunc=lambda name, timeout=5: record) for file in files)
 
 
 def test_a_thousand_readers_get_one_mail_each_with_their_own_links(
